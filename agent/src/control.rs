@@ -1,0 +1,16 @@
+//! The control stream: ping and shutdown.
+
+use protocol::error::{ErrorCode, WireError};
+use protocol::io::connection::Channel;
+use protocol::io::framed::FrameError;
+
+use crate::context::Context;
+use crate::router::refuse;
+
+/// Serves one stream.
+///
+/// # Errors
+/// The stream's.
+pub async fn serve(_context: &Context, mut channel: Channel) -> Result<(), FrameError> {
+    refuse(&mut channel, WireError::new(ErrorCode::Unsupported, "not built yet")).await
+}

@@ -1,0 +1,13 @@
+//! The agent: sits beside the app and serves whichever hub holds its key. It has
+//! no Kubernetes access, writes nothing outside its own state directory and the
+//! roots a hub opens, and never outlives its grace time without a hub.
+
+pub mod context;
+pub mod router;
+
+pub mod app;
+pub mod control;
+pub mod copy;
+pub mod exec;
+pub mod ports;
+pub mod sync;

@@ -1,0 +1,3 @@
+//! `towline-agent`: arguments, tracing, signals, exit code.
+
+fn main() {}

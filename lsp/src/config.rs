@@ -1,0 +1,1 @@
+//! Settings: `towline.yaml`, flags and defaults, parsed once.

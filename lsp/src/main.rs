@@ -1,0 +1,3 @@
+//! `towline`: flags to command, exit code.
+
+fn main() {}

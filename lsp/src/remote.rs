@@ -1,0 +1,1 @@
+//! Client halves of exec, app, logs and copy streams.

@@ -1,0 +1,151 @@
+//! Paths relative to a root, parsed once. Bytes, not text: a name on Linux need
+//! not be UTF-8. Knows nothing of any disk.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use minicbor::{Decode, Encode};
+
+use crate::limits::PATH_LEN_MAX;
+
+/// A path below a root: `/`-separated names, none of them empty, `.` or `..`,
+/// no NUL. The root itself is the empty path. Ordered so that a directory comes
+/// before what is in it and directly beside it.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct RelPath(alloc::boxed::Box<[u8]>);
+
+/// Why bytes are no [`RelPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Over [`PATH_LEN_MAX`].
+    #[error("the path is longer than {PATH_LEN_MAX} bytes")]
+    TooLong,
+    /// A NUL byte.
+    #[error("the path holds a NUL byte")]
+    Nul,
+    /// An empty, `.` or `..` component, or a leading or trailing slash.
+    #[error("the path is not a plain path below the root")]
+    NotBelow,
+}
+
+impl RelPath {
+    /// The root.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// Parses bytes from anywhere.
+    ///
+    /// # Errors
+    /// See [`PathError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, PathError> {
+        if bytes.len() > PATH_LEN_MAX {
+            return Err(PathError::TooLong);
+        }
+        if bytes.contains(&0) {
+            return Err(PathError::Nul);
+        }
+        if !bytes.is_empty()
+            && bytes.split(|byte| *byte == b'/').any(|name| matches!(name, b"" | b"." | b".."))
+        {
+            return Err(PathError::NotBelow);
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// The bytes, `/`-separated, without a leading slash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory it is in; none for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        let end = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self(self.0[..end].into()))
+    }
+
+    /// Its last name; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
+    /// Its names, from the root down.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
+    }
+
+    /// The entry called `name` in this directory.
+    ///
+    /// # Errors
+    /// See [`PathError`].
+    pub fn join(&self, name: &[u8]) -> Result<Self, PathError> {
+        let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
+        bytes.extend_from_slice(&self.0);
+        if !self.is_root() {
+            bytes.push(b'/');
+        }
+        bytes.extend_from_slice(name);
+        Self::parse(&bytes)
+    }
+
+    /// Whether it is `other` or somewhere below it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        other.is_root()
+            || (self.0.starts_with(&other.0)
+                && matches!(self.0.get(other.0.len()), None | Some(b'/')))
+    }
+}
+
+impl Ord for RelPath {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.names().cmp(other.names())
+    }
+}
+
+impl PartialOrd for RelPath {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            f.write_str(".")
+        } else {
+            f.write_str(&String::from_utf8_lossy(&self.0))
+        }
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl<C> Encode<C> for RelPath {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for RelPath {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::parse(d.bytes()?)
+            .map_err(|_| minicbor::decode::Error::message("not a path below the root"))
+    }
+}

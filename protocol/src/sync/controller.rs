@@ -1,0 +1,1 @@
+//! Decides per path. Pure: observations, outcomes and `now` in, effects out.

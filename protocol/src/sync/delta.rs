@@ -1,0 +1,1 @@
+//! Rolling-hash signatures and deltas (the rsync algorithm, Tridgell 1999).

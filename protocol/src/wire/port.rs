@@ -1,0 +1,32 @@
+//! Forwarded connections. After [`Opened::Ok`](super::stream::Opened) a TCP
+//! stream is raw bytes both ways with half-close kept; a UDP flow is frames,
+//! one datagram each.
+
+use alloc::string::String;
+use minicbor::{Decode, Encode};
+
+/// Connect from where the agent is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Dial {
+    /// A name or an address as the target sees it.
+    #[n(0)]
+    pub host: String,
+    /// The port.
+    #[n(1)]
+    pub port: u16,
+    /// TCP or UDP.
+    #[n(2)]
+    pub protocol: Protocol,
+}
+
+/// The transport of a forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Protocol {
+    /// A byte stream.
+    #[n(0)]
+    Tcp,
+    /// Datagrams; a flow ends after a while of silence.
+    #[n(1)]
+    Udp,
+}

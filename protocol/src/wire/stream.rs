@@ -1,0 +1,79 @@
+//! The first frame of each stream: what it is for.
+//!
+//! | tag | stream | opened by |
+//! |---|---|---|
+//! | 0 | control | hub, once per connection |
+//! | 1 | dial | hub, per forwarded connection |
+//! | 2 | exec | hub, per command or terminal |
+//! | 3 | app | hub, per request about the supervised app |
+//! | 4 | logs | hub, per follower |
+//! | 5 | copy | hub, per `cp` |
+//! | 6 | sync | hub, once per sync and connection |
+//! | 7 | sync apply | hub, per batch of edits |
+//! | 8 | sync fetch | hub, per batch of bodies |
+
+use minicbor::{Decode, Encode};
+
+use crate::error::WireError;
+use crate::wire::{app, control, copy, exec, port, sync};
+
+/// What a new stream is for.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Open {
+    /// Ping, status, goodbye.
+    #[n(0)]
+    Control(#[n(0)] control::OpenControl),
+    /// One forwarded TCP connection or UDP flow.
+    #[n(1)]
+    Dial(#[n(0)] port::Dial),
+    /// One command or terminal.
+    #[n(2)]
+    Exec(#[n(0)] exec::Exec),
+    /// One request about the supervised app.
+    #[n(3)]
+    App(#[n(0)] app::AppRequest),
+    /// The supervised app's output.
+    #[n(4)]
+    Logs(#[n(0)] app::Logs),
+    /// Files in or out, outside of any sync.
+    #[n(5)]
+    Copy(#[n(0)] copy::Copy),
+    /// One sync's replica: everything it observes.
+    #[n(6)]
+    Sync(#[n(0)] sync::OpenReplica),
+    /// Edits for a replica to apply.
+    #[n(7)]
+    SyncApply(#[n(0)] sync::OpenApply),
+    /// Bodies wanted from a replica.
+    #[n(8)]
+    SyncFetch(#[n(0)] sync::OpenFetch),
+}
+
+/// The answer to [`Open`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Opened {
+    /// Go on.
+    #[n(0)]
+    Ok,
+    /// No; the stream ends here.
+    #[n(1)]
+    Refused(#[n(0)] WireError),
+}
+
+/// Which streams go first when the link is full. Higher goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Priority {
+    /// Scans nobody waits for.
+    Audit = -20,
+    /// First sync, big files, `cp`.
+    Bulk = -10,
+    /// Forwarded connections.
+    Proxied = 0,
+    /// Terminals, commands, debug sessions.
+    Terminal = 10,
+    /// Edits a person just made.
+    Edit = 20,
+    /// Ping, status, goodbye.
+    Control = 30,
+}
