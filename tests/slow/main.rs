@@ -1,0 +1,1 @@
+//! The suites that take minutes: `cargo test -p tests --release --test slow`.
