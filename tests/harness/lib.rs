@@ -2,6 +2,7 @@
 //! network between namespaces. Knows nothing of any single feature.
 
 pub mod bins;
+pub mod cluster;
 pub mod net;
 pub mod sandbox;
 pub mod tree;

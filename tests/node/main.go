@@ -53,6 +53,8 @@ func main() {
 		etcdmain.Main(os.Args)
 	case name == "node":
 		runNode(os.Args[1:])
+	case name == "image":
+		runImage(os.Args[1:])
 	case name == "inside":
 		runInside(os.Args[1:])
 	default:

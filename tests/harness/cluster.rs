@@ -1,0 +1,245 @@
+//! A real single-node Kubernetes: built from `tests/node`, started in namespaces
+//! of its own, gone with the value. Needs root, Go, and Debian's containerd,
+//! runc, CNI plugins, iproute2, nftables and busybox-static.
+//!
+//! With `TOWLINE_KEEP_CLUSTER=1` a developer's cluster outlives the test run and
+//! the next run takes it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::wait;
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    number: u8,
+    node: Option<Child>,
+}
+
+/// The node's components that a test may kill or hold down.
+#[derive(Debug, Clone, Copy)]
+pub enum Component {
+    /// The API server.
+    ApiServer,
+    /// The kubelet.
+    Kubelet,
+    /// The container runtime.
+    Containerd,
+}
+
+impl Component {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ApiServer => "kube-apiserver",
+            Self::Kubelet => "kubelet",
+            Self::Containerd => "containerd",
+        }
+    }
+}
+
+impl Cluster {
+    /// Starts cluster `number` (0 to 200: its addresses follow from it) with the
+    /// images `towline.test/pause:1` and `towline.test/busybox:1`.
+    ///
+    /// # Panics
+    /// When it cannot be started: a suite that could not run must not pass.
+    pub fn start(number: u8) -> Self {
+        let folder = target().join(format!("cluster/{number}"));
+        let running = kept() && kubectl(&folder, &["get", "node", "node"]).is_ok();
+        if running {
+            return Self { folder, number, node: None };
+        }
+        let _ = fs::remove_dir_all(&folder); // a killed predecessor's
+        fs::create_dir_all(&folder).expect("the cluster's directory can be made");
+        let mut node = Command::new("setsid");
+        node.arg(binary()).arg("node").arg(&folder).arg(number.to_string());
+        let mut node = node
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the node can be started");
+        let mut line = String::new();
+        let out = node.stdout.take().expect("stdout is piped");
+        BufReader::new(out).read_line(&mut line).expect("the node says something");
+        assert_eq!(line, "ready\n", "the cluster did not start; see {}/log", folder.display());
+        let cluster = Self { folder, number, node: Some(node) };
+        cluster.base_images();
+        cluster
+    }
+
+    /// What reaches it as its administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("admin.kubeconfig")
+    }
+
+    /// The host's end of the link to the node, for `tc` and `ip`.
+    pub fn link(&self) -> String {
+        format!("twl-host{}", self.number)
+    }
+
+    /// `kubectl ARGS`, which has to succeed; returns what it printed.
+    ///
+    /// # Panics
+    /// When it fails, with what it said.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        kubectl(&self.folder, args)
+            .unwrap_or_else(|error| panic!("kubectl {}: {error}", args.join(" ")))
+    }
+
+    /// Applies `manifest`.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    pub fn apply(&self, manifest: &str) {
+        let path = self.folder.join("apply.yaml");
+        fs::write(&path, manifest).expect("the manifest can be written");
+        self.kubectl(&["apply", "-f", &path.display().to_string()]);
+    }
+
+    /// Kills a component with SIGKILL; the node starts it again at once.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&self, component: Component) {
+        let path = self.folder.join(format!("log/{}.pid", component.name()));
+        let pid = fs::read_to_string(path).expect("the component has run");
+        // The pid is of the node's own pid namespace.
+        let inside = self.inside_pid();
+        let status = Command::new("nsenter")
+            .args(["-t", &inside, "-p", "-m", "kill", "-9", pid.trim()])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{} could not be killed",
+            component.name()
+        );
+    }
+
+    /// Makes `image` from a directory and loads it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn image(&self, image: &str, root: &Path, user: &str, command: &[&str]) {
+        let archive = self.folder.join("image.tar");
+        let mut make = Command::new(binary());
+        make.args(["image", "--user", user, image]).arg(&archive).arg(root).args(command);
+        assert!(
+            make.status().is_ok_and(|status| status.success()),
+            "image {image} could not be made"
+        );
+        let mut load = Command::new("ctr");
+        load.arg("-a")
+            .arg(self.folder.join("containerd.sock"))
+            .args(["-n", "k8s.io", "images", "import"])
+            .arg(&archive);
+        let loaded = load.output().expect("ctr can be started: install containerd");
+        assert!(
+            loaded.status.success(),
+            "image {image}: {}",
+            String::from_utf8_lossy(&loaded.stderr)
+        );
+    }
+
+    fn base_images(&self) {
+        let root = self.folder.join("image");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/pause/pause.c");
+        fs::create_dir_all(&root).expect("directory");
+        let compiled = Command::new("gcc")
+            .args(["-static", "-Os", "-o"])
+            .arg(root.join("pause"))
+            .arg(source)
+            .status();
+        assert!(compiled.is_ok_and(|status| status.success()), "pause could not be compiled");
+        self.image("towline.test/pause:1", &root, "", &["/pause"]);
+        fs::remove_dir_all(&root).expect("directory");
+
+        for name in ["bin", "tmp", "app", "etc"] {
+            fs::create_dir_all(root.join(name)).expect("directory");
+        }
+        fs::copy("/bin/busybox", root.join("bin/busybox")).expect("install busybox-static");
+        let applets =
+            Command::new("/bin/busybox").arg("--list").output().expect("busybox can be started");
+        for applet in
+            String::from_utf8_lossy(&applets.stdout).lines().filter(|name| *name != "busybox")
+        {
+            symlink("busybox", root.join("bin").join(applet)).expect("link");
+        }
+        let everyone = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o1777));
+        for name in ["tmp", "app"] {
+            fs::set_permissions(root.join(name), everyone.clone()).expect("mode");
+        }
+        self.image("towline.test/busybox:1", &root, "", &["/bin/sh"]);
+        fs::remove_dir_all(&root).expect("directory");
+    }
+
+    fn inside_pid(&self) -> String {
+        let node = self.node.as_ref().map_or(0, Child::id);
+        let children =
+            fs::read_to_string(format!("/proc/{node}/task/{node}/children")).unwrap_or_default();
+        children.split_whitespace().next().expect("the node has its first process").to_owned()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let Some(node) = &mut self.node else { return };
+        if kept() {
+            return;
+        }
+        let _ = node.kill(); // takes every process, mount and address along
+        let _ = node.wait();
+        wait::until("the node's interface to be gone", || {
+            (!Path::new("/sys/class/net").join(format!("twl-host{}", self.number)).exists())
+                .then_some(())
+        });
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn kept() -> bool {
+    std::env::var_os("TOWLINE_KEEP_CLUSTER").is_some()
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
+}
+
+/// The node's binary, built once; minutes with an empty Go cache, else seconds.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let out = target().join("cluster/node");
+        let version = "k8s.io/component-base/version";
+        let flags = format!(
+            "-s -w -X {version}.gitVersion=v1.35.4 -X {version}.gitMajor=1 -X {version}.gitMinor=35"
+        );
+        let mut go = Command::new("go");
+        go.args(["build", "-ldflags", &flags, "-o"]).arg(&out).arg(".");
+        let built = go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("node")).status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the test cluster did not build: Go is needed"
+        );
+        out
+    })
+}
+
+fn kubectl(folder: &Path, args: &[&str]) -> Result<String, String> {
+    let output = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(folder.join("admin.kubeconfig"))
+        .args(args)
+        .output();
+    let output = output.map_err(|error| format!("kubectl cannot be started: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
