@@ -1,1 +1,6 @@
-//! Client halves of exec, app, logs and copy streams.
+//! Client halves of exec, app, logs and copy streams, over any two byte
+//! streams that stand behind `Opened::Ok`; and the splice by which the hub lends
+//! a stream to a face.
+
+pub mod exec;
+pub mod splice;
