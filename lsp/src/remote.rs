@@ -2,5 +2,7 @@
 //! streams that stand behind `Opened::Ok`; and the splice by which the hub lends
 //! a stream to a face.
 
+pub mod app;
 pub mod exec;
+pub mod logs;
 pub mod splice;
