@@ -8,6 +8,7 @@ pub mod router;
 pub mod app;
 pub mod control;
 pub mod copy;
+mod dns;
 pub mod exec;
 pub mod ports;
 pub mod sync;

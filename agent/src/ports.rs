@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
+use crate::dns;
 use crate::router::{accept, refuse};
 
-mod resolve;
 mod udp;
 
 /// How long one address may be silent before the next one is tried beside it
@@ -73,7 +73,7 @@ async fn open(dial: &Dial) -> Result<Far, WireError> {
         return Err(WireError::new(ErrorCode::BadRequest, "port 0 cannot be dialled"));
     }
     let attempt = async {
-        let addresses = resolve::resolve(&dial.host).await?;
+        let addresses = dns::resolve(&dial.host).await?;
         match dial.protocol {
             Protocol::Tcp => {
                 let tcp = connect(&addresses, dial.port).await;

@@ -1,6 +1,8 @@
 //! Suite: `cp` both ways between a local tree and an agent's, over a connection
 //! in memory, and what a hostile end may try.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::remote::copy::{download, upload};
 use protocol::error::ErrorCode;
 use protocol::io::connection::{Channel, Connection, OpenError};
@@ -335,20 +338,10 @@ async fn a_copy_that_is_cut_leaves_no_half_file() {
     ] {
         framed::write(&mut tx, &piece).await.unwrap();
     }
-    let started = async {
-        while tree(bench.root.path()).is_empty() {
-            tokio::task::yield_now().await
-        }
-    };
-    within(started).await;
+    wait::until_async("begun", async || (!tree(bench.root.path()).is_empty()).then_some(())).await;
     tx.reset();
     drop((tx, rx));
-    let removed = async {
-        while !tree(bench.root.path()).is_empty() {
-            tokio::task::yield_now().await
-        }
-    };
-    within(removed).await;
+    wait::until_async("removed", async || tree(bench.root.path()).is_empty().then_some(())).await;
 }
 
 #[tokio::test]

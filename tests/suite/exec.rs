@@ -1,12 +1,15 @@
 //! Suite: commands, terminals, the supervised app and its log, from the client
 //! half to real processes, over a connection in memory.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::remote::exec::{self, Event, ExitStatus, Streams};
 use lsp::remote::splice::splice;
 use lsp::remote::{app, logs};
@@ -98,14 +101,8 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("no hang")
 }
 
-/// Waits until something outside of our reach is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let turns = async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, turns).await.is_ok(), "never {what}");
+    wait::until_async(what, async || is_so().then_some(())).await;
 }
 
 fn is_alive(pid: &str) -> bool {
@@ -270,6 +267,9 @@ async fn a_terminal_has_a_size_and_control_characters_work() {
     framed::write(&mut tx, &Input::Resize(size)).await.unwrap();
     framed::write(&mut tx, &Input::Stdin(b"again\r".to_vec())).await.unwrap();
     expect(&mut rx, &mut seen, "50 120").await;
+    // A shell that waits for a child leaves Ctrl-C to it, so it must be reading.
+    framed::write(&mut tx, &Input::Stdin(b"third\r".to_vec())).await.unwrap();
+    expect(&mut rx, &mut seen, "<third>\r\n").await;
     framed::write(&mut tx, &Input::Stdin(vec![3])).await.unwrap(); // Ctrl-C
     let exit = within(async {
         loop {
@@ -486,10 +486,10 @@ async fn a_follower_sees_the_tail_and_then_what_comes() {
             "seq 1 100; while [ ! -e go ]; do sleep 0.01; done; echo came; exec sleep 1000",
         )))
         .await;
-    let printed = bench.path().join("x");
-    let _ = printed;
-    let wait = async { while !bench.logs(Some(1)).await.ends_with("100\n") {} };
-    within(wait).await;
+    wait::until_async("all lines", async || {
+        bench.logs(Some(1)).await.ends_with("100\n").then_some(())
+    })
+    .await;
     let open = Open::Logs(Logs { tail: Some(2), follow: true });
     let channel = bench.hub.open(&open, Priority::Proxied).await.unwrap();
     let (out_tx, out_rx) = tokio::io::duplex(4096);

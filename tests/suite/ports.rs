@@ -1,6 +1,8 @@
 //! Suite: forwards. Everything from a local client to a server beside the agent,
 //! over a connection in memory: what carries it is no concern of a forward.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::ports::{ForwardError, ForwardStatus, Forwards};
 use protocol::io::connection::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -56,13 +59,7 @@ impl Bench {
 
     /// Waits until the only forward's status is so.
     async fn until(&self, what: &str, is_so: impl Fn(&ForwardStatus) -> bool) {
-        let turns = async {
-            while !is_so(&self.status()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        let done = tokio::time::timeout(PATIENCE, turns).await;
-        assert!(done.is_ok(), "never {what}: {:?}", self.status());
+        wait::until_async(what, async || is_so(&self.status()).then_some(())).await;
     }
 }
 
