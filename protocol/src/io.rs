@@ -1,6 +1,12 @@
 //! The shell both ends share: streams, frames, files. It does what the pure
 //! modules decide and imports them, never the reverse.
 
+pub mod carrier;
+pub mod congestion;
 pub mod connection;
 pub mod framed;
+pub mod hello;
+pub mod identity;
+pub mod quic;
 pub mod replica;
+pub mod unix;
