@@ -10,3 +10,11 @@ pub mod identity;
 pub mod quic;
 pub mod replica;
 pub mod unix;
+
+/// Fills `bytes` from the system's generator.
+///
+/// # Errors
+/// When the system has none.
+pub fn random(bytes: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(bytes).map_err(std::io::Error::other)
+}

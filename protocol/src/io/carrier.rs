@@ -192,6 +192,13 @@ impl CarrierSocket {
         self.0.queues.ended(generation, reason.to_owned());
     }
 
+    /// Ends the carrier of `generation`, if it is still the one in use.
+    pub fn end(&self, generation: u64, reason: &str) {
+        if self.0.queues.lock().generation == generation {
+            self.cut(reason);
+        }
+    }
+
     /// What is under the link; changes with each swap and each end.
     pub fn status(&self) -> watch::Receiver<CarrierStatus> {
         self.0.queues.status_tx.subscribe()

@@ -88,6 +88,11 @@ impl Endpoint {
         &self.socket
     }
 
+    /// Whether a connection lives here, with or without a carrier.
+    pub fn in_use(&self) -> bool {
+        self.inner.open_connections() > 0
+    }
+
     /// Connects through whatever carrier is there.
     ///
     /// # Errors
