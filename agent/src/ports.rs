@@ -8,7 +8,7 @@ use std::time::Duration;
 use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::Channel;
 use protocol::io::framed::FrameError;
-use protocol::io::pump::{self, Counters};
+use protocol::io::pump::{self, Counters, CuttingTcp};
 use protocol::limits::DIAL_TIMEOUT;
 use protocol::wire::port::{Dial, Protocol};
 use tokio::net::TcpStream;
@@ -147,7 +147,7 @@ async fn join(far: Far, channel: Channel, context: &Context) -> Result<(), Frame
     let joined = async {
         match far {
             Far::Tcp(tcp) => {
-                let _ = tcp.set_nodelay(true); // slower without, but right
+                let tcp = CuttingTcp::new(tcp);
                 let done = pump::tcp(tcp, tx, async { Ok(rx) }, &Counters::default()).await;
                 if let Err(error) = done {
                     tracing::debug!(%error, "a forwarded connection was cut");

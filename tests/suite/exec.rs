@@ -180,6 +180,14 @@ async fn ten_thousand_lines_arrive_in_order_before_the_exit() {
     assert!(out == expected, "{} bytes", out.len());
 }
 
+#[tokio::test]
+async fn neither_output_starves_the_other() {
+    let bench = Bench::new().await;
+    let both = "yes & flood=$!; (sleep 0.1; echo heard >&2; kill $flood) & wait";
+    let (status, _, err) = bench.sh(both).await;
+    assert_eq!((status, err.as_str()), (code(0), "heard\n"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_megabytes_of_any_bytes_pass_both_ways() {
     let bench = Bench::new().await;

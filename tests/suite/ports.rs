@@ -277,6 +277,30 @@ async fn connections_wait_for_the_link_and_move_to_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_client_that_waits_for_the_link_is_cut_by_removal() {
+    let bench = Bench::new().await;
+    bench.connection_tx.send_replace(None);
+    let status = bench.forward("80").await;
+    let mut client = TcpStream::connect(status.local[0]).await.unwrap();
+    bench.until("waiting", |status| status.open == 1).await;
+    bench.forwards.remove(&status.local[0].port().to_string()).await.unwrap();
+    assert_eq!(cut_of(&mut client).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn localhost_means_either_family() {
+    let bench = Bench::new().await;
+    let Ok(server) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+        return; // a machine without IPv6 has one only
+    };
+    let status = bench.forward(&server.local_addr().unwrap().port().to_string()).await;
+    let mut client = TcpStream::connect(status.local[0]).await.unwrap();
+    let (mut accepted, _) = server.accept().await.unwrap();
+    accepted.write_all(b"six").await.unwrap();
+    client.read_exact(&mut [0; 3]).await.unwrap();
+}
+
+#[tokio::test]
 async fn two_hundred_connections_at_once_each_get_their_own_bytes() {
     let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
