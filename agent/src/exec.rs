@@ -38,16 +38,19 @@ pub async fn serve(context: &Context, exec: Exec, mut channel: Channel) -> Resul
         Ok(process) => process,
         Err(error) => return refuse(&mut channel, error).await,
     };
-    accept(&mut channel).await?;
     let Process { mut child, tree, stdin, out, err } = process;
+    let accepted = accept(&mut channel).await;
     let stopped = channel.tx.stopped();
     let Channel { mut tx, mut rx } = channel;
-    let outcome = tokio::select! {
-        biased;
-        () = context.shutdown.cancelled() => Err(FrameError::Ended),
-        () = stopped => Err(FrameError::Ended),
-        error = feed(&mut rx, stdin, &tree) => Err(error),
-        done = output::carry(&mut child, &tree, out, err, &mut tx) => done,
+    let outcome = match accepted {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            biased;
+            () = context.shutdown.cancelled() => Err(FrameError::Ended),
+            () = stopped => Err(FrameError::Ended),
+            error = feed(&mut rx, stdin, &tree) => Err(error),
+            done = output::carry(&mut child, &tree, out, err, &mut tx) => done,
+        },
     };
     match outcome {
         Ok(exit) => {

@@ -214,6 +214,29 @@ async fn datagrams_of_every_size_go_both_ways_and_peers_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_datagram_server_that_starts_late_is_reached_on_the_same_flow() {
+    let bench = Bench::new().await;
+    let port = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let status = bench.forward(&format!("127.0.0.1:{port}/udp")).await;
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.connect(status.local[0]).await.unwrap();
+    client.send(b"too early").await.unwrap();
+    bench.until("sent", |status| status.bytes_out == 9).await;
+    let server = UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
+    let mut buffer = [0; 64];
+    let heard = wait::until_async("heard", async || {
+        client.send(b"again").await.unwrap();
+        server.try_recv_from(&mut buffer).ok()
+    });
+    let (len, peer) = heard.await;
+    assert!(matches!(&buffer[..len], b"again" | b"too early"));
+    server.send_to(b"at last", peer).await.unwrap();
+    let len = tokio::time::timeout(PATIENCE, client.recv(&mut buffer)).await.unwrap().unwrap();
+    assert_eq!(&buffer[..len], b"at last");
+    assert_eq!(bench.status().total, 1);
+}
+
+#[tokio::test]
 async fn a_taken_port_gives_the_next_free_one_unless_that_is_ruled_out() {
     let bench = Bench::new().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();

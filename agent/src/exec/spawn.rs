@@ -12,9 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::tree::Tree;
 use crate::context::Context;
-
-/// Names the agent in the environment of everything it starts.
-pub(crate) const MARKER_VAR: &str = "TOWLINE_AGENT";
+use crate::leftovers::VARIABLE as MARKER_VAR;
 
 /// Names one task of the agent there, so that a process which left its group
 /// and session is still found.

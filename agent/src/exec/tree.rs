@@ -8,8 +8,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::Child;
 use tokio::time::Instant;
 
-use super::spawn::{MARKER_VAR, TASK_VAR};
+use super::spawn::TASK_VAR;
 use crate::context::Context;
+use crate::leftovers::VARIABLE as MARKER_VAR;
 
 /// How often a tree that was asked to end is looked at. Only its first process
 /// is a child of the agent; nothing announces the end of the others.

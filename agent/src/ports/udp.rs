@@ -51,8 +51,15 @@ impl Flow {
     async fn send(&self, rx: &mut ChannelRx) -> Result<(), FrameError> {
         while let Some(Datagram(body)) = framed::read_optional(rx).await? {
             self.touch();
+            let sent = match self.socket.send(&body).await {
+                // That tells of an earlier datagram; this one was not sent yet.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    self.socket.send(&body).await
+                }
+                sent => sent,
+            };
             // A datagram that cannot be sent is lost, as on any network.
-            if let Err(error) = self.socket.send(&body).await {
+            if let Err(error) = sent {
                 tracing::debug!(%error, len = body.len(), "a datagram was lost");
             }
         }

@@ -17,9 +17,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long to wait when the process has no file descriptor left: they come
-/// back when connections end, which nothing announces.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait when the process has no file descriptor or memory left: they
+/// come back when connections end, which nothing announces.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What one forward's tasks share.
 pub(super) struct Forward {
@@ -68,7 +68,7 @@ impl Forward {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.stats.fail(format!("unable to accept a connection: {error}"));
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };

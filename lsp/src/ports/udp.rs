@@ -13,7 +13,7 @@ use protocol::wire::port::Datagram;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::serve::{Counted, Forward, chain};
+use super::serve::{Counted, Forward, PAUSE, chain};
 
 /// Datagrams of one local peer: socket --datagram--> flow.
 type Flows = HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>;
@@ -30,9 +30,16 @@ impl Forward {
                 () = self.cancel.cancelled() => return,
                 received = socket.recv_from(&mut buffer) => received,
             };
-            // An error here is a peer's port that closed; other peers go on.
-            let Ok((len, peer)) = received else { continue };
-            self.dispatch(&mut flows, &socket, peer, buffer[..len].to_vec());
+            match received {
+                Ok((len, peer)) => {
+                    self.dispatch(&mut flows, &socket, peer, buffer[..len].to_vec());
+                }
+                // One peer's port that closed, or no memory: the others go on.
+                Err(error) => {
+                    self.stats.fail(format!("unable to receive a datagram: {error}"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     }
 
