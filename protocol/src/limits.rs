@@ -35,3 +35,22 @@ pub const STREAMS_MAX: u32 = 16 * 1024;
 
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
 const _: () = assert!(CARRIER_QUEUE_MAX >= 16 * CARRIER_DATAGRAM_MAX);
+
+/// Longest line between a face and the hub. A status of a hundred problems with
+/// the longest paths fits.
+pub const API_LINE_MAX: usize = 2 * 1024 * 1024;
+
+/// Faces at one hub at a time; each holds a task and a socket.
+pub const HUB_CLIENTS_MAX: usize = 256;
+
+/// Events that wait for a hub; whoever sends more waits too.
+pub const HUB_EVENTS_MAX: usize = 256;
+
+/// Batches of one sync that wait for the hub; they are coalesced there.
+pub const HUB_BATCHES_MAX: usize = 16;
+
+/// Size at which the hub's log is set aside; one older file is kept.
+pub const HUB_LOG_MAX: u64 = 2 * 1024 * 1024;
+
+/// How long a hub that keeps nothing up outlives its last face.
+pub const HUB_IDLE_GRACE: Duration = Duration::from_secs(10);
