@@ -1,2 +1,8 @@
-//! What the suites stand on: sandboxes, tree fixtures, a lossy link, the real
-//! binaries.
+//! What the suites stand on: the real binaries, sandboxes, tree fixtures, a
+//! network between namespaces. Knows nothing of any single feature.
+
+pub mod bins;
+pub mod net;
+pub mod sandbox;
+pub mod tree;
+pub mod wait;

@@ -1,0 +1,42 @@
+//! `cargo bench -p tests [-- NAME…]`: Towline beside its real peers in the same
+//! run on the same machine, one table at the end. Names: `sync`, `edit`,
+//! `forward`, `size`. `TOWLINE_BENCH_FILES=1000` replaces the large tree's
+//! 100,000 files.
+
+mod edit;
+mod forward;
+mod size;
+mod ssh;
+mod sync;
+mod table;
+mod up;
+
+use table::Table;
+
+fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let large = std::env::var("TOWLINE_BENCH_FILES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
+
+    let mut table = Table::default();
+    let ssh = ssh::Sshd::start();
+    if runs("size") {
+        size::bench(&mut table);
+    }
+    if runs("forward") {
+        forward::bench(&mut table, &ssh);
+    }
+    for files in [1_000, large] {
+        if runs("sync") {
+            sync::bench(&mut table, &ssh, files);
+        }
+        if runs("edit") {
+            edit::bench(&mut table, &ssh, files);
+        }
+    }
+    println!("{table}");
+}

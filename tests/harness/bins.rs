@@ -1,0 +1,51 @@
+//! The real `towline` and `towline-agent`, built once per test process from the
+//! same profile as the test itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Where the binaries are.
+#[derive(Debug)]
+pub struct Bins {
+    /// The command line and hub.
+    pub towline: PathBuf,
+    /// The agent.
+    pub agent: PathBuf,
+}
+
+/// Builds what is not fresh and returns the paths.
+///
+/// # Panics
+/// When the build fails: a suite without its binaries must not pass.
+pub fn bins() -> &'static Bins {
+    static BINS: OnceLock<Bins> = OnceLock::new();
+    BINS.get_or_init(|| {
+        let folder = profile_folder();
+        let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+        // The whole workspace: another package selection would unify features
+        // differently and build every dependency a second time.
+        cargo.args(["build", "--quiet", "--workspace", "--bins"]);
+        if folder.file_name().is_some_and(|name| name == "release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        if let Some(target) = folder.parent() {
+            cargo.env("CARGO_TARGET_DIR", target);
+        }
+        let status = cargo.status().expect("cargo can be started");
+        assert!(status.success(), "the binaries under test did not build");
+        Bins { towline: folder.join("towline"), agent: folder.join("towline-agent") }
+    })
+}
+
+/// `target/debug` or `target/release`, from this test's own path.
+fn profile_folder() -> PathBuf {
+    let exe = std::env::current_exe().expect("a process knows its executable");
+    let folder = exe.parent().expect("an executable is in a folder");
+    if folder.ends_with("deps") {
+        folder.parent().expect("deps is in a profile folder").to_owned()
+    } else {
+        folder.to_owned()
+    }
+}

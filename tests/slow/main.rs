@@ -1,0 +1,6 @@
+//! The suites that take minutes: `cargo test -p tests --release --test slow`.
+
+mod chaos;
+mod kills;
+mod lossy;
+mod random;
