@@ -206,7 +206,8 @@ impl Controller {
         controller
     }
 
-    fn load(&mut self, record: Record) {
+    /// Remembers what the last run recorded; before anything is opened.
+    pub fn load(&mut self, record: Record) {
         match record {
             Record::Bound { alpha, beta, joined } => {
                 self.sides[0].replica = alpha;
@@ -341,9 +342,10 @@ impl Controller {
             }
         }
         if let Some(parent) = path.parent()
-            && self.lanes.get(&parent).is_some_and(|lane| {
-                matches!(lane.place(), Place::AwaitChildren | Place::Conflict)
-            })
+            && self
+                .lanes
+                .get(&parent)
+                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict))
         {
             self.touch(&parent);
         }

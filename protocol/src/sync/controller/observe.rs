@@ -25,8 +25,9 @@ impl Controller {
 
     /// A replica cannot be reached any more.
     pub fn closed(&mut self, side: Side) {
-        let replica = self.sides[index(side)].replica;
-        self.sides[index(side)] = super::SideState { replica, ..Default::default() };
+        let old = core::mem::take(&mut self.sides[index(side)]);
+        self.sides[index(side)].replica = old.replica;
+        self.sides[index(side)].lost = old.lost;
         self.dirty.clear();
         self.waiters.clear();
         self.conflicts.clear();
