@@ -33,6 +33,40 @@ pub const AGENT_GRACE: Duration = Duration::from_secs(15 * 60);
 /// room for everything else.
 pub const STREAMS_MAX: u32 = 16 * 1024;
 
+/// Edits of one sync batch: enough to hide a round trip, few enough that one
+/// batch never keeps a replica busy for long.
+pub const SYNC_BATCH_OPS_MAX: usize = 512;
+
+/// Bytes of bodies in one sync batch; a single body may not exceed it.
+pub const SYNC_BATCH_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Batches on their way to one side, per class. Few bulk ones keep the link
+/// full; edits get more, so that one typed during a round trip need not wait.
+pub const SYNC_BULK_FLYING_MAX: usize = 4;
+/// See [`SYNC_BULK_FLYING_MAX`].
+pub const SYNC_EDIT_FLYING_MAX: usize = 8;
+/// Large files at once: each holds a stream and a signature.
+pub const SYNC_LARGE_FLYING_MAX: usize = 2;
+
+/// Edits that may wait as urgent; what is more is a checkout, not a person.
+pub const SYNC_URGENT_MAX: usize = 64;
+
+/// Bytes of content that came along with observations and wait to be carried;
+/// beyond it they are fetched when their turn comes.
+pub const SYNC_BODIES_HELD_MAX: usize = 8 * 1024 * 1024;
+
+/// Paths a batch names to its hook.
+pub const SYNC_BATCH_PATHS_MAX: usize = 1000;
+
+/// Wait before an edit that failed is tried again: doubled each time.
+pub const SYNC_RETRY_MIN: Duration = Duration::from_millis(100);
+/// See [`SYNC_RETRY_MIN`].
+pub const SYNC_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Problems and conflicts a status lists; the rest is counted.
+pub const SYNC_LISTED_MAX: usize = 100;
+
+const _: () = assert!(INLINE_BODY_MAX as u64 <= SYNC_BATCH_BYTES_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
 const _: () = assert!(CARRIER_QUEUE_MAX >= 16 * CARRIER_DATAGRAM_MAX);
 

@@ -1,0 +1,344 @@
+//! What replicas say: observations, outcomes, openings and losses.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::lane::{Lane, Place, index};
+use super::{Controller, Effect, Report};
+use crate::error::WireError;
+use crate::limits::{SYNC_BODIES_HELD_MAX, SYNC_RETRY_MAX, SYNC_RETRY_MIN};
+use crate::path::RelPath;
+use crate::sync::ancestor::{Ancestor, same_content};
+use crate::sync::entry::{Entry, Observation, Outcome, Side, agree};
+use crate::sync::merge::Acquaintance;
+
+impl Controller {
+    /// A replica was opened, or opened again: what was believed of that side is
+    /// void until it has scanned, and edits on their way there have no outcome.
+    pub fn opened(&mut self, side: Side) {
+        self.closed(side);
+        let state = &mut self.sides[index(side)];
+        state.open = true;
+        state.lost = None;
+        state.degraded = None;
+    }
+
+    /// A replica cannot be reached any more.
+    pub fn closed(&mut self, side: Side) {
+        let old = core::mem::take(&mut self.sides[index(side)]);
+        self.sides[index(side)].replica = old.replica;
+        self.sides[index(side)].lost = old.lost;
+        self.dirty.clear();
+        self.waiters.clear();
+        self.conflicts.clear();
+        for to in [Side::Alpha, Side::Beta] {
+            self.held[index(to)].clear();
+            self.brakes[index(to)].clear();
+            self.queues[index(to)].clear_waiting();
+        }
+        self.queues[index(side)].clear_flying();
+        let mut active = Vec::new();
+        for (path, lane) in &mut self.lanes {
+            lane.forget(side);
+            if let Some(lane) = &mut lane.active {
+                if matches!(lane.place, Place::Flying(to, _) if to != side) {
+                    if let Some(flight) = &mut lane.flight {
+                        flight.orphan = true;
+                    }
+                    continue;
+                }
+                lane.flight = None;
+                lane.place = Place::Idle;
+                active.push(path.clone());
+            }
+        }
+        for path in active {
+            self.touch(&path);
+        }
+    }
+
+    /// A replica observed something. Observations of one side come in order.
+    pub fn observe(&mut self, side: Side, observation: Observation, now: Duration) {
+        if !self.sides[index(side)].open || self.sides[index(side)].lost.is_some() {
+            return;
+        }
+        match observation {
+            Observation::ScanStarted { replica } => self.scan_started(side, replica),
+            Observation::Seen { rev, path, state, body } => {
+                let this = &mut self.sides[index(side)];
+                this.observed_rev = this.observed_rev.max(rev);
+                this.seen_in_scan += u64::from(this.scanning && state.is_some());
+                self.seen(side, &path, rev, state, body, now);
+            }
+            Observation::ScanDone { rev } => self.scan_done(side, rev, now),
+            Observation::Problem { path, problem } => {
+                let unsyncable = &mut self.sides[index(side)].unsyncable;
+                match problem {
+                    Some(problem) => unsyncable.insert(path.clone(), problem),
+                    None => unsyncable.remove(&path),
+                };
+                if let Some(lane) = self.lanes.get_mut(&path) {
+                    lane.wake();
+                    self.touch(&path);
+                }
+            }
+            Observation::RootLost { reason } => {
+                self.closed(side);
+                self.sides[index(side)].lost = Some(reason);
+            }
+            Observation::Degraded { reason } => self.sides[index(side)].degraded = reason,
+        }
+    }
+
+    fn scan_started(&mut self, side: Side, replica: [u8; 16]) {
+        match self.sides[index(side)].replica {
+            Some(known) if known == replica => {}
+            Some(_) => self.void(side, replica),
+            None => {
+                self.sides[index(side)].replica = Some(replica);
+                let bound = self.bound();
+                self.effects.push_back(Effect::Record(bound));
+            }
+        }
+        let this = &mut self.sides[index(side)];
+        this.scanning = true;
+        this.seen_in_scan = 0;
+        this.scan_mark = this.observed_rev;
+        this.doubt_mark = this.outcome_rev;
+    }
+
+    /// Another tree stands where the ancestor was agreed: it says nothing any
+    /// more, least of all that something was deleted.
+    fn void(&mut self, side: Side, replica: [u8; 16]) {
+        self.closed(side);
+        let this = &mut self.sides[index(side)];
+        this.open = true;
+        this.replica = Some(replica);
+        self.acquaintance = Acquaintance::Meeting;
+        self.totals.agreed = 0;
+        self.totals.files = 0;
+        self.totals.bytes = 0;
+        for lane in self.lanes.values_mut() {
+            lane.wake();
+            lane.ancestor = None;
+        }
+        let bound = self.bound();
+        self.effects.push_back(Effect::Void(bound));
+    }
+
+    fn seen(
+        &mut self,
+        side: Side,
+        path: &RelPath,
+        rev: u64,
+        state: Option<Entry>,
+        body: Option<Vec<u8>>,
+        now: Duration,
+    ) {
+        if path.is_root() {
+            return; // the root's own mode is the user's on either side
+        }
+        if !self.lanes.contains_key(path) {
+            if state.is_none() {
+                return;
+            }
+            self.make_lane(side.other(), path);
+        }
+        let Some(lane) = self.lanes.get(path) else { return };
+        if lane.known(side) && rev <= lane.rev(side) {
+            return; // an outcome told something newer
+        }
+        if !self.believe(side, path, rev, state) {
+            return;
+        }
+        let urgent = body.is_some() || !self.sides[index(side)].scanning;
+        let room = SYNC_BODIES_HELD_MAX.saturating_sub(self.bodies);
+        self.set_body(path, body.filter(|body| body.len() <= room).map(|body| (side, body)));
+        if let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) {
+            active.urgent = urgent;
+            active.since.get_or_insert(now);
+            active.not_before = None;
+            active.released = false;
+            active.force = None;
+        }
+        self.touch(path);
+        self.wake_around(path);
+    }
+
+    /// A lane for a path that only one side has shown: the other one is known
+    /// not to have it if it was scanned.
+    fn make_lane(&mut self, other: Side, path: &RelPath) {
+        let mut lane = Lane::default();
+        let that = &self.sides[index(other)];
+        if that.scanned && !self.is_unsyncable(other, path) {
+            lane.believe(other, 1, None);
+        }
+        self.lanes.insert(path.clone(), lane);
+    }
+
+    /// Whether that side cannot say what is at `path`.
+    pub(super) fn is_unsyncable(&self, side: Side, path: &RelPath) -> bool {
+        let unsyncable = &self.sides[index(side)].unsyncable;
+        if unsyncable.is_empty() {
+            return false;
+        }
+        core::iter::successors(Some(path.clone()), RelPath::parent)
+            .any(|path| unsyncable.contains_key(&path))
+    }
+
+    fn scan_done(&mut self, side: Side, rev: u64, now: Duration) {
+        let this = &mut self.sides[index(side)];
+        this.observed_rev = this.observed_rev.max(rev);
+        this.scanning = false;
+        this.scanned = true;
+        let (mark, doubt) = (this.scan_mark, this.doubt_mark);
+        let mut doubtful = false;
+        let mut missing = Vec::new();
+        for (path, lane) in &self.lanes {
+            let known = lane.rev(side);
+            if known <= mark {
+                missing.push(path.clone());
+            } else if known <= doubt {
+                doubtful = true;
+            }
+        }
+        for path in missing {
+            if self.is_unsyncable(side, &path) || !self.believe(side, &path, rev, None) {
+                continue;
+            }
+            if let Some(active) = self.lanes.get_mut(&path).and_then(|lane| lane.active.as_mut()) {
+                active.since.get_or_insert(now);
+                active.not_before = None;
+            }
+            self.touch(&path);
+            self.wake_around(&path);
+        }
+        let this = &mut self.sides[index(side)];
+        if doubtful && !this.rechecked {
+            this.rechecked = true;
+            self.effects.push_back(Effect::Rescan(side));
+        } else {
+            this.rechecked = false;
+        }
+        self.sweep_gone();
+    }
+
+    /// An edit towards `to` came to an end.
+    pub fn report(&mut self, to: Side, path: &RelPath, report: Report, now: Duration) {
+        let Some(lane) = self.lanes.get_mut(path) else { return };
+        let Some(active) = &mut lane.active else { return };
+        let Place::Flying(side, class) = active.place else { return };
+        if side != to {
+            return;
+        }
+        let Some(flight) = active.flight.take() else { return };
+        active.place = Place::Idle;
+        self.queues[index(to)].landed(class, &flight);
+        match report {
+            Report::Outcome(Outcome::Applied { rev, state }) => {
+                self.applied(to, path, *flight, rev, state, now);
+            }
+            Report::Outcome(Outcome::Stale { rev, state }) => {
+                self.outcome_rev(to, rev);
+                let fresh = lane_is_older(self.lanes.get(path), to, rev);
+                if fresh && agree(state.as_ref(), flight.base.as_ref()) {
+                    self.failed(path, None, now); // it says what we believed; do not spin on it
+                } else if fresh {
+                    self.believe(to, path, rev, state);
+                }
+            }
+            Report::Outcome(Outcome::Failed(error)) | Report::SourceFailed(error) => {
+                self.failed(path, Some(error), now);
+            }
+            Report::SourceChanged => self.failed(path, None, now),
+            Report::Unreachable => self.failed(path, None, now),
+        }
+        self.touch(path);
+        self.wake_around(path);
+    }
+
+    fn outcome_rev(&mut self, side: Side, rev: u64) {
+        let this = &mut self.sides[index(side)];
+        this.outcome_rev = this.outcome_rev.max(rev);
+    }
+
+    fn applied(
+        &mut self,
+        to: Side,
+        path: &RelPath,
+        flight: super::lane::Flight,
+        rev: u64,
+        state: Option<Entry>,
+        now: Duration,
+    ) {
+        self.outcome_rev(to, rev);
+        let whole = agree(flight.new.as_ref(), flight.source.as_ref());
+        let ancestor = match (flight.source, &state) {
+            (Some(source), Some(state)) if whole && same_content(&source, state) => match to {
+                Side::Beta => Ancestor::pair(source, state),
+                Side::Alpha => Ancestor::pair(state.clone(), &source),
+            },
+            (source, _) => source.map(Ancestor::same),
+        };
+        // Before the belief: a newer observation is judged against it.
+        if !flight.orphan {
+            self.set_ancestor(path, ancestor);
+        }
+        if lane_is_older(self.lanes.get(path), to, rev) {
+            self.believe(to, path, rev, state);
+        }
+        let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
+            return;
+        };
+        active.attempts = 0;
+        active.problem = None;
+        active.force = None;
+        active.released = false;
+        self.problems.remove(path);
+        self.totals.applied[index(to)] += 1;
+        let latency = now.saturating_sub(active.since.take().unwrap_or(now));
+        if to == Side::Beta {
+            self.note_visible(path);
+        }
+        self.effects.push_back(Effect::Visible { path: path.clone(), to, latency });
+    }
+
+    /// Tries again later; with an error, tells the user.
+    fn failed(&mut self, path: &RelPath, error: Option<WireError>, now: Duration) {
+        let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
+            return;
+        };
+        let wait = SYNC_RETRY_MIN.saturating_mul(1 << active.attempts.min(16)).min(SYNC_RETRY_MAX);
+        active.attempts = active.attempts.saturating_add(1);
+        active.not_before = Some(now + wait);
+        if let Some(error) = error {
+            active.problem = Some(error.message);
+            self.problems.insert(path.clone());
+        }
+        self.retries.insert((now + wait, path.clone()));
+    }
+
+    /// Drops lanes that no late observation can revive any more.
+    pub(super) fn sweep_gone(&mut self) {
+        let mut gone = core::mem::take(&mut self.gone);
+        gone.retain(|path| {
+            let Some(lane) = self.lanes.get(path) else { return false };
+            if lane.ancestor.is_some() || lane.active.is_some() {
+                return false;
+            }
+            let late = [Side::Alpha, Side::Beta]
+                .iter()
+                .any(|side| lane.rev(*side) > self.sides[index(*side)].observed_rev);
+            if !late {
+                self.lanes.remove(path);
+            }
+            late
+        });
+        self.gone = gone;
+    }
+}
+
+/// Whether what is believed of `side` is older than `rev`.
+fn lane_is_older(lane: Option<&Lane>, side: Side, rev: u64) -> bool {
+    lane.is_some_and(|lane| lane.rev(side) < rev.max(1) || !lane.known(side))
+}
