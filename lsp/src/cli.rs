@@ -71,6 +71,12 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         }
         Command::Restart => simple::restart(&global, &workspace(&global)?).await?,
         Command::Sync(command) => simple::sync(&global, &workspace(&global)?, command).await?,
+        Command::Doctor { fix } => {
+            let well = tokio::task::block_in_place(|| crate::doctor::run(&global, fix))?;
+            return Ok(u8::from(!well));
+        }
+        Command::Demo(demo) => crate::demo::run(&global, &demo).await?,
+        Command::DemoApp { port } => crate::demo::app::serve(port).await?,
         _ => return Err(CliError::new("not built yet")),
     }
     Ok(0)

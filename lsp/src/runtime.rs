@@ -137,6 +137,11 @@ impl Workspace {
         Ok(dirs.workspace(canonical))
     }
 
+    /// A workspace that is known by its files only; its root is not.
+    pub fn known(dirs: &Dirs, id: &str) -> Self {
+        Self { root: PathBuf::new(), id: id.to_owned(), dirs: dirs.clone() }
+    }
+
     /// Whether the directory holds a configuration file.
     pub fn has_config(&self) -> bool {
         self.config().is_file()

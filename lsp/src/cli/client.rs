@@ -141,9 +141,9 @@ async fn spawn_hub(workspace: &Workspace) -> Result<(), CliError> {
     let stderr: File =
         crate::hub::log::append_to(&log).map_err(|error| failed(&error))?;
     let mut child = std::process::Command::new(program)
+        .arg("hub") // first, so that a list of processes says what this is
         .arg("--workspace")
         .arg(&workspace.root)
-        .arg("hub")
         .current_dir("/") // a working directory keeps a file system from being unmounted
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

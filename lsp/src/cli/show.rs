@@ -62,7 +62,7 @@ pub fn progress(status: &Value) -> String {
         _ => {}
     }
     let busy = list(&status["syncs"]).iter().find(|sync| {
-        matches!(sync["phase"].as_str(), Some("scanning" | "applying"))
+        matches!(sync["phase"]["phase"].as_str(), Some("scanning" | "applying"))
     });
     match busy {
         Some(sync) => format!("{}: {}", text(&sync["name"]), sync_phase(sync)),
@@ -94,10 +94,10 @@ pub fn link(link: &Value) -> String {
 pub fn sync_phase(sync: &Value) -> String {
     let files = count(number(&sync["files"]), "file");
     let size = bytes(number(&sync["bytes"]));
-    let mut line = match sync["phase"].as_str() {
+    let phase = &sync["phase"];
+    let mut line = match phase["phase"].as_str() {
         Some("scanning") => {
-            // Before the first agreement these numbers are all there is.
-            let (alpha, beta) = (number(&sync["alpha_seen"]), number(&sync["beta_seen"]));
+            let (alpha, beta) = (number(&phase["alpha"]), number(&phase["beta"]));
             format!("looking at both sides ({alpha} here, {beta} there)")
         }
         Some("applying") => format!(
@@ -107,8 +107,8 @@ pub fn sync_phase(sync: &Value) -> String {
         ),
         Some("in_sync") => format!("{}, {files}, {size}", style("in sync", "32")),
         Some("paused") => format!("{}, {files}", style("paused", "33")),
-        Some("braked") => format!("{}: {}", style("braked", "1;31"), text(&sync["reason"])),
-        Some("halted") => format!("{}: {}", style("halted", "1;31"), text(&sync["reason"])),
+        Some("braked") => format!("{}: {}", style("braked", "1;31"), text(&phase["reason"])),
+        Some("halted") => format!("{}: {}", style("halted", "1;31"), text(&phase["reason"])),
         _ => "waits for the link".to_owned(),
     };
     let conflicts = number(&sync["conflicts"]);
