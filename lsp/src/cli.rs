@@ -6,6 +6,7 @@ pub mod flags;
 mod generate;
 mod hub;
 pub mod output;
+mod remote;
 pub mod show;
 mod simple;
 pub mod up;
@@ -71,6 +72,11 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         }
         Command::Restart => simple::restart(&global, &workspace(&global)?).await?,
         Command::Sync(command) => simple::sync(&global, &workspace(&global)?, command).await?,
+        Command::Exec(exec) => return remote::exec(&workspace(&global)?, exec).await,
+        Command::Shell { cwd } => return remote::shell(&workspace(&global)?, cwd).await,
+        Command::Logs { follow, tail } => {
+            remote::logs(&global, &workspace(&global)?, tail, follow).await?;
+        }
         Command::Doctor { fix } => {
             let well = tokio::task::block_in_place(|| crate::doctor::run(&global, fix))?;
             return Ok(u8::from(!well));

@@ -189,9 +189,11 @@ fn merge(
     }
     name_apart(&mut syncs);
     let forwards = if flags.forwards.is_empty() { file.forward } else { flags.forwards.clone() };
-    for text in &forwards {
-        text.parse::<ForwardSpec>()?;
-    }
+    // In one spelling, so that two ways to write the same are no difference.
+    let forwards = forwards
+        .iter()
+        .map(|text| text.parse::<ForwardSpec>().map(|spec| spec.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Settings {
         app: app_of(file.app, flags, &syncs)?,
         strict_ports: flags.strict_ports || file.strict_ports,

@@ -123,10 +123,7 @@ async fn tell(
         return once(global, sandbox, &address).await;
     }
     say("");
-    say(&format!(
-        "Edit {}, reload http://{address}/",
-        sandbox.workspace().join(PAGE).display()
-    ));
+    say(&format!("Edit {}, reload http://{address}/", sandbox.workspace().join(PAGE).display()));
     say(&format!(
         "In another terminal: cd {} && towline status, exec, logs, shell",
         workspace.root.display()

@@ -12,9 +12,9 @@ pub mod sync;
 
 pub mod cli;
 pub mod config;
-pub mod hub;
 pub mod demo;
 pub mod doctor;
+pub mod hub;
 pub mod runtime;
 pub mod status;
 pub mod target;

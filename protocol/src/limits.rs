@@ -67,6 +67,44 @@ pub const SYNC_RETRY_MAX: Duration = Duration::from_secs(60);
 pub const SYNC_LISTED_MAX: usize = 100;
 
 const _: () = assert!(INLINE_BODY_MAX as u64 <= SYNC_BATCH_BYTES_MAX);
+
+/// First buffer of one direction of a forwarded connection, in bytes: ten
+/// thousand idle connections must not cost a gigabyte.
+pub const PUMP_BUFFER_MIN: usize = 8 * 1024;
+
+/// Its size once reads fill it, in bytes: fewer wake-ups per megabyte.
+pub const PUMP_BUFFER_MAX: usize = 128 * 1024;
+
+/// Payload of one exec or copy frame, in bytes: large enough that framing
+/// costs nothing, small enough that a signal never waits long behind one.
+pub const CHUNK_LEN_MAX: usize = 256 * 1024;
+
+/// Largest UDP datagram that a flow carries, in bytes: what IP allows.
+pub const DATAGRAM_LEN_MAX: usize = 65_535;
+
+/// How long a UDP flow lives without a datagram either way. Longer than DNS
+/// and QUIC handshakes wait, shorter than NAT tables usually do.
+pub const UDP_IDLE: Duration = Duration::from_secs(60);
+
+/// UDP flows one forward keeps at once; each holds a socket at the far side.
+pub const UDP_FLOWS_MAX: usize = 1024;
+
+/// Datagrams of one flow that wait for the link before new ones are dropped,
+/// as a full socket buffer would drop them.
+pub const UDP_QUEUE_MAX: usize = 64;
+
+/// Forwarded connections one hub holds at once, within [`STREAMS_MAX`].
+pub const FORWARDED_MAX: usize = 10_000;
+
+/// How long a forwarded connection waits for a link before it is cut: about
+/// what a person takes for a hang.
+pub const FORWARD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the agent tries to reach an address before it says so.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+const _: () = assert!(FORWARDED_MAX < STREAMS_MAX as usize);
+const _: () = assert!(CHUNK_LEN_MAX + 64 < FRAME_LEN_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
 const _: () = assert!(CARRIER_QUEUE_MAX >= 16 * CARRIER_DATAGRAM_MAX);
 

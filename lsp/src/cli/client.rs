@@ -138,8 +138,7 @@ async fn spawn_hub(workspace: &Workspace) -> Result<(), CliError> {
     let log = workspace.log();
     let failed = |error: &std::io::Error| CliError::tried("unable to start the hub", error);
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    let stderr: File =
-        crate::hub::log::append_to(&log).map_err(|error| failed(&error))?;
+    let stderr: File = crate::hub::log::append_to(&log).map_err(|error| failed(&error))?;
     let mut child = std::process::Command::new(program)
         .arg("hub") // first, so that a list of processes says what this is
         .arg("--workspace")

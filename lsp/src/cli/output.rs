@@ -74,9 +74,7 @@ pub fn count(number: u64, noun: &str) -> String {
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|at| {
-            rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max()
-        })
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max())
         .map(Option::unwrap_or_default)
         .collect();
     rows.iter()
@@ -106,8 +104,7 @@ mod tests {
 
     #[test]
     fn tables_line_up() {
-        let rows =
-            [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "2".to_owned()]];
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "2".to_owned()]];
         assert_eq!(table(&rows), ["a     1", "long  2"]);
     }
 }

@@ -43,10 +43,9 @@ pub fn headline(status: &Value) -> String {
     let readiness = &status["readiness"];
     let state = match readiness["state"].as_str() {
         Some("ready") => style("up", "1;32"),
-        Some("pending") => style(
-            &format!("coming up, waits for {}", text(&readiness["waiting_for"])),
-            "1;33",
-        ),
+        Some("pending") => {
+            style(&format!("coming up, waits for {}", text(&readiness["waiting_for"])), "1;33")
+        }
         Some("failed") => style(&format!("failed: {}", text(&readiness["reason"])), "1;31"),
         _ => "nothing is up".to_owned(),
     };
@@ -58,12 +57,14 @@ pub fn progress(status: &Value) -> String {
     let readiness = &status["readiness"];
     match status["link"]["state"].as_str() {
         Some("connecting") => return format!("{} …", text(&status["link"]["step"])),
-        Some("reconnecting") => return format!("reconnecting: {}", text(&status["link"]["reason"])),
+        Some("reconnecting") => {
+            return format!("reconnecting: {}", text(&status["link"]["reason"]));
+        }
         _ => {}
     }
-    let busy = list(&status["syncs"]).iter().find(|sync| {
-        matches!(sync["phase"]["phase"].as_str(), Some("scanning" | "applying"))
-    });
+    let busy = list(&status["syncs"])
+        .iter()
+        .find(|sync| matches!(sync["phase"]["phase"].as_str(), Some("scanning" | "applying")));
     match busy {
         Some(sync) => format!("{}: {}", text(&sync["name"]), sync_phase(sync)),
         None => format!("waits for {}", text(&readiness["waiting_for"])),
@@ -145,9 +146,8 @@ pub fn forward_line(forward: &Value) -> String {
 
 /// All forwards, in columns.
 pub fn forwards(status: &Value) -> Vec<String> {
-    let mut rows = vec![
-        ["SPEC", "LOCAL", "REMOTE", "OPEN", "TOTAL", "OUT", "IN"].map(str::to_owned).to_vec(),
-    ];
+    let mut rows =
+        vec![["SPEC", "LOCAL", "REMOTE", "OPEN", "TOTAL", "OUT", "IN"].map(str::to_owned).to_vec()];
     for forward in list(&status["forwards"]) {
         rows.push(vec![
             text(&forward["spec"]),
@@ -180,9 +180,7 @@ pub fn app(app: &Value) -> String {
                 style(&format!("ended by signal {}", signal.unwrap_or_default()), "1;31")
             }
         },
-        Some("failed") => {
-            style(&format!("could not be started: {}", text(&app["reason"])), "1;31")
-        }
+        Some("failed") => style(&format!("could not be started: {}", text(&app["reason"])), "1;31"),
         _ => "waits for the first sync".to_owned(),
     };
     format!("{}  {state}", command.join(" "))

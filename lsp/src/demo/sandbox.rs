@@ -52,9 +52,8 @@ impl Sandbox {
     /// # Errors
     /// The file system's.
     pub fn new() -> io::Result<Self> {
-        let root = std::env::temp_dir()
-            .canonicalize()?
-            .join(format!("{PREFIX}{}", std::process::id()));
+        let root =
+            std::env::temp_dir().canonicalize()?.join(format!("{PREFIX}{}", std::process::id()));
         let mut builder = std::fs::DirBuilder::new();
         builder.mode(0o700);
         builder.create(&root)?;

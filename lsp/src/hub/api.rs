@@ -1,6 +1,6 @@
 //! What faces and the hub say to each other on the Unix socket: one JSON line
-//! each, a request and then replies. After [`Reply::Raw`] the connection is the
-//! stream to the agent, byte for byte. Private to one version of `towline`:
+//! each, a request and then replies. After [`Reply::Raw`] the connection is a
+//! stream of the agent's: its `Opened` frame, then what belongs to the feature. Private to one version of `towline`:
 //! what scripts may rely on is printed by `--json`.
 
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ pub enum Reply {
     Progress(Value),
     /// The last reply.
     Done(Value),
-    /// The last line: raw bytes follow.
+    /// The last line: the agent's frames follow.
     Raw,
     /// The last reply.
     Failed(Failure),

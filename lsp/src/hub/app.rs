@@ -1,12 +1,11 @@
 //! Requests about the supervised app, and its state as the hub sees it.
 
-use protocol::io::connection::{Channel, Connection, OpenError};
-use protocol::io::framed;
+use protocol::io::connection::Connection;
 use protocol::wire::app::{AppCommand, AppReply, AppRequest};
 use protocol::wire::exec::Exit;
-use protocol::wire::stream::{Open, Priority};
 
 use crate::config::{AppSetting, OnChange};
+use crate::remote::app as remote;
 use crate::status::AppState;
 
 /// Sends one request and waits for its answer.
@@ -14,25 +13,13 @@ use crate::status::AppState;
 /// # Errors
 /// A sentence.
 pub async fn request(connection: &Connection, request: AppRequest) -> Result<AppReply, String> {
-    let mut channel = open(connection, request).await.map_err(|error| error.to_string())?;
-    framed::read(&mut channel.rx).await.map_err(|error| error.to_string())
-}
-
-/// Opens a stream that says how the app is, now and at each change.
-///
-/// # Errors
-/// The connection's.
-pub async fn open(connection: &Connection, request: AppRequest) -> Result<Channel, OpenError> {
-    connection.open(&Open::App(request), Priority::Terminal).await
+    remote::request(connection, request).await.map_err(|error| crate::chain(&error))
 }
 
 /// Runs the app, unless the same one runs.
 pub async fn launch(connection: &Connection, app: &AppSetting) -> AppState {
-    let command = AppCommand {
-        argv: app.command.clone(),
-        cwd: app.cwd.clone(),
-        env: app.env.clone(),
-    };
+    let command =
+        AppCommand { argv: app.command.clone(), cwd: app.cwd.clone(), env: app.env.clone() };
     match request(connection, AppRequest::Launch(command)).await {
         Ok(reply) => state_of(&reply),
         Err(reason) => AppState::Failed { reason },

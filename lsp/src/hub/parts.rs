@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use protocol::io::connection::Connection;
-use protocol::io::framed;
 use protocol::limits::HUB_BATCHES_MAX;
 use protocol::wire::app::{AppReply, AppRequest};
 use tokio::sync::{mpsc, watch};
@@ -18,6 +17,7 @@ use super::run::Message;
 use crate::config::{AppSetting, OnChange, SyncSetting};
 use crate::link::{Link, LinkState};
 use crate::ports::{ForwardSpec, Forwards};
+use crate::remote::app as remote;
 use crate::runtime::Workspace;
 use crate::status::{AppState, SyncView};
 use crate::sync::{Sync, SyncPhase, SyncSpec};
@@ -145,14 +145,9 @@ impl Parts {
         };
         let (batch_tx, batch_rx) = mpsc::channel(HUB_BATCHES_MAX);
         let sync = Sync::start(spec, state_dir, self.connection_tx.subscribe(), batch_tx);
-        let watcher = watch_sync(
-            setting.name.clone(),
-            sync.status(),
-            batch_rx,
-            self.message_tx.clone(),
-        );
-        self.watchers
-            .push((setting.name.clone(), AbortOnDropHandle::new(tokio::spawn(watcher))));
+        let watcher =
+            watch_sync(setting.name.clone(), sync.status(), batch_rx, self.message_tx.clone());
+        self.watchers.push((setting.name.clone(), AbortOnDropHandle::new(tokio::spawn(watcher))));
         self.shared_tx.send_modify(|shared| shared.syncs.push((setting, sync)));
     }
 
@@ -283,16 +278,16 @@ async fn watch_app(
     while connection_rx.changed().await.is_ok() {
         let connection = connection_rx.borrow_and_update().clone();
         let Some(connection) = connection else { continue };
-        let mut channel = match app::open(&connection, AppRequest::Watch).await {
-            Ok(channel) => channel,
+        let mut watch = match remote::watch(&connection).await {
+            Ok(watch) => watch,
             Err(error) => {
-                tracing::warn!(%error, "unable to watch the app");
+                tracing::warn!(error = crate::chain(&error), "unable to watch the app");
                 continue;
             }
         };
         // A reading that is cut loses half a frame, so it is never cut: the
         // stream ends with its connection.
-        while let Ok(reply) = framed::read::<AppReply>(&mut channel.rx).await {
+        while let Ok(reply) = watch.next().await {
             let event = Event::App(app::state_of(&reply));
             if reply != AppReply::None && message_tx.send(Message::Event(event)).await.is_err() {
                 return;

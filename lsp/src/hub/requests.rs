@@ -113,9 +113,7 @@ pub async fn sync(
             first(&syncs, &action).await?;
             Ok(json!({ "schema": 1, "resolved": path, "kept": keep }))
         }
-        SyncAction::Undo(_) => {
-            Ok(json!({ "schema": 1, "undone": first(&syncs, &action).await? }))
-        }
+        SyncAction::Undo(_) => Ok(json!({ "schema": 1, "undone": first(&syncs, &action).await? })),
     }
 }
 

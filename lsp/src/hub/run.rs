@@ -197,7 +197,10 @@ impl Hub {
             match effect {
                 Effect::Persist(persisted) => {
                     if let Err(error) = persist::store(&self.workspace, &persisted) {
-                        tracing::error!(error = crate::chain(&error), "unable to keep the settings");
+                        tracing::error!(
+                            error = crate::chain(&error),
+                            "unable to keep the settings"
+                        );
                     }
                 }
                 Effect::Unpersist => persist::remove(&self.workspace),

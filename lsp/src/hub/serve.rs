@@ -4,16 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::error::{ErrorCode, WireError};
-use protocol::io::connection::{Channel, Connection, OpenError};
+use protocol::io::connection::Connection;
 use protocol::limits::HUB_CLIENTS_MAX;
 use protocol::version::VERSION;
 use protocol::wire::app::Logs;
 use protocol::wire::copy::Copy;
 use protocol::wire::exec::{Exec, WindowSize};
-use protocol::wire::stream::{Open, Priority};
+use protocol::wire::stream::Open;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -27,6 +26,7 @@ use super::event::Event;
 use super::requests;
 use super::run::{Answered, Handle, Message};
 use crate::config::Settings;
+use crate::remote::splice::splice;
 use crate::status::{FailureCode, Readiness, Status};
 
 /// How long a face may take to say what it wants.
@@ -46,8 +46,8 @@ pub struct Face {
 pub enum Outcome {
     /// Its result.
     Done(Value),
-    /// The connection becomes this stream.
-    Raw(Channel),
+    /// The face's connection becomes this stream of the agent's.
+    Raw(Connection, Open),
 }
 
 /// Serves faces until `quit`, then until each has its answer.
@@ -120,9 +120,11 @@ async fn face(stream: UnixStream, handle: Handle) -> Result<(), ApiError> {
     }
     match face.request(envelope.request).await? {
         Ok(Outcome::Done(value)) => face.reply(&Reply::Done(value)).await,
-        Ok(Outcome::Raw(channel)) => {
+        Ok(Outcome::Raw(connection, open)) => {
             face.reply(&Reply::Raw).await?;
-            splice(channel, face.rx, face.tx).await;
+            if let Err(error) = splice(&connection, open, (face.rx, face.tx)).await {
+                tracing::debug!(error = crate::chain(&error), "a stream was cut");
+            }
             Ok(())
         }
         Err(failure) => face.reply(&Reply::Failed(failure)).await,
@@ -158,15 +160,11 @@ impl Face {
             },
             Request::Exec { argv, cwd, env, tty } => {
                 let tty = tty.map(|(rows, cols)| WindowSize { rows, cols });
-                self.raw(Open::Exec(Exec { argv, cwd, env, tty }), Priority::Terminal).await
+                self.raw(Open::Exec(Exec { argv, cwd, env, tty })).await
             }
-            Request::Logs { tail, follow } => {
-                self.raw(Open::Logs(Logs { tail, follow }), Priority::Terminal).await
-            }
-            Request::CopyIn { path } => self.raw(Open::Copy(Copy::In(path)), Priority::Bulk).await,
-            Request::CopyOut { path } => {
-                self.raw(Open::Copy(Copy::Out(path)), Priority::Bulk).await
-            }
+            Request::Logs { tail, follow } => self.raw(Open::Logs(Logs { tail, follow })).await,
+            Request::CopyIn { path } => self.raw(Open::Copy(Copy::In(path))).await,
+            Request::CopyOut { path } => self.raw(Open::Copy(Copy::Out(path))).await,
         })
     }
 
@@ -175,8 +173,7 @@ impl Face {
         settings: Option<Settings>,
         replace: bool,
     ) -> Result<Result<Outcome, Failure>, ApiError> {
-        let answered =
-            self.ask(|answer_tx| Message::Up { settings, replace, answer_tx }).await;
+        let answered = self.ask(|answer_tx| Message::Up { settings, replace, answer_tx }).await;
         match answered.map(|answered| answered.answer) {
             Ok(Answer::Accepted) => {}
             Ok(Answer::Differs(lines)) => {
@@ -251,13 +248,8 @@ impl Face {
         }
     }
 
-    async fn raw(&mut self, open: Open, priority: Priority) -> Result<Outcome, Failure> {
-        let connection = self.connection().await?;
-        connection.open(&open, priority).await.map(Outcome::Raw).map_err(|error| match error {
-            OpenError::Refused(error) => refused(&error),
-            other => Failure::new(FailureCode::Unreachable, crate::chain(&other))
-                .help("look at `towline status`"),
-        })
+    async fn raw(&mut self, open: Open) -> Result<Outcome, Failure> {
+        Ok(Outcome::Raw(self.connection().await?, open))
     }
 
     /// The current connection; waits a while for the first one.
@@ -317,16 +309,6 @@ pub fn not_up() -> Failure {
         .help("bring it up: `towline up local:DIR --sync .:/app --forward PORT`")
 }
 
-/// What the agent said, as a face shows it.
-pub fn refused(error: &WireError) -> Failure {
-    let code = match error.code {
-        ErrorCode::BadRequest => FailureCode::Usage,
-        ErrorCode::Stale => FailureCode::Conflict,
-        _ => FailureCode::Failure,
-    };
-    Failure::new(code, error.message.clone())
-}
-
 fn status_value(status: &Status) -> Value {
     serde_json::to_value(status).unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
@@ -335,28 +317,4 @@ fn status_value(status: &Status) -> Value {
 async fn gone(rx: &mut BufReader<OwnedReadHalf>) {
     let mut byte = [0; 1];
     while !matches!(rx.read(&mut byte).await, Ok(0) | Err(_)) {}
-}
-
-/// Joins a face's connection and a stream of the agent, half-close kept, until
-/// both directions have ended.
-async fn splice(mut channel: Channel, mut rx: BufReader<OwnedReadHalf>, mut tx: OwnedWriteHalf) {
-    let there = async {
-        match tokio::io::copy_buf(&mut rx, &mut channel.tx).await {
-            Ok(_) => {
-                let _ = channel.tx.shutdown().await; // its reader is gone: as good
-            }
-            Err(_) => channel.tx.reset(),
-        }
-    };
-    let back = async {
-        let _ = tokio::io::copy(&mut channel.rx, &mut tx).await; // either end is gone
-        let _ = tx.shutdown().await;
-    };
-    tokio::pin!(there);
-    tokio::pin!(back);
-    tokio::select! {
-        () = &mut there => back.await,
-        // Nobody reads what the face still says: the stream is over.
-        () = &mut back => {}
-    }
 }

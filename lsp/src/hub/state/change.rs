@@ -22,10 +22,9 @@ pub fn steps(up: &Settings, asked: &Settings) -> Vec<Effect> {
     let mut effects = Vec::new();
     for sync in up.syncs.iter().filter(|sync| !asked.syncs.contains(sync)) {
         // The ancestor belongs to the pair of roots, not to the rules.
-        let kept = asked
-            .syncs
-            .iter()
-            .any(|other| (&other.name, &other.from, &other.to) == (&sync.name, &sync.from, &sync.to));
+        let kept = asked.syncs.iter().any(|other| {
+            (&other.name, &other.from, &other.to) == (&sync.name, &sync.from, &sync.to)
+        });
         let leave = if kept { Leave::All } else { Leave::Nothing };
         effects.push(Effect::StopSync { name: sync.name.clone(), leave });
     }

@@ -167,10 +167,7 @@ fn a_first_link_that_is_given_up_leaves_nothing_wanted() {
     let down = LinkEvent::Down { reason: "no such host".to_owned() };
     let effects = state.handle(NOW, Event::Link(down));
     assert_eq!(effects.last(), Some(&Effect::Unpersist));
-    assert!(matches!(
-        state.readiness(),
-        Readiness::Failed { code: FailureCode::Unreachable, .. }
-    ));
+    assert!(matches!(state.readiness(), Readiness::Failed { code: FailureCode::Unreachable, .. }));
     let (_, answer) = up(&mut state, Some(settings()), false);
     assert_eq!(answer, Answer::Accepted, "the next `up` is free to try");
 }

@@ -80,12 +80,7 @@ impl Wanted {
 
     /// For the next hub.
     pub fn persisted(&self, workspace: String) -> Persisted {
-        Persisted::new(
-            workspace,
-            self.settings.clone(),
-            self.added.clone(),
-            self.removed.clone(),
-        )
+        Persisted::new(workspace, self.settings.clone(), self.added.clone(), self.removed.clone())
     }
 
     /// What brings it up.
@@ -103,9 +98,8 @@ impl Wanted {
         if leave == Leave::Nothing && self.settings.app.is_some() {
             effects.push(Effect::StopApp);
         }
-        effects.extend(
-            self.syncs.keys().map(|name| Effect::StopSync { name: name.clone(), leave }),
-        );
+        effects
+            .extend(self.syncs.keys().map(|name| Effect::StopSync { name: name.clone(), leave }));
         effects.push(Effect::StopLink(leave));
         effects
     }
@@ -121,7 +115,8 @@ impl Wanted {
         for spec in core::mem::take(&mut self.removed) {
             self.forwards.insert(spec, Some(Err("closed".to_owned())));
         }
-        let failed: Vec<String> = self.failed_forwards().into_iter().map(|(spec, _)| spec).collect();
+        let failed: Vec<String> =
+            self.failed_forwards().into_iter().map(|(spec, _)| spec).collect();
         for spec in failed {
             effects.push(self.open(&spec));
             self.forwards.insert(spec, None);
@@ -306,7 +301,11 @@ impl Wanted {
         if let Some((spec, reason)) = self.failed_forwards().into_iter().next() {
             let help = "free the port, choose another one (LOCAL:REMOTE), or leave out \
                         --strict-ports";
-            return failed(FailureCode::Failure, format!("unable to forward {spec}: {reason}"), help);
+            return failed(
+                FailureCode::Failure,
+                format!("unable to forward {spec}: {reason}"),
+                help,
+            );
         }
         if let AppState::Failed { reason } = &self.app {
             let reason = format!("unable to start the app: {reason}");
@@ -341,8 +340,7 @@ impl Wanted {
     }
 
     fn specs(&self) -> impl Iterator<Item = &String> {
-        let configured =
-            self.settings.forwards.iter().filter(|spec| !self.removed.contains(spec));
+        let configured = self.settings.forwards.iter().filter(|spec| !self.removed.contains(spec));
         configured.chain(&self.added)
     }
 
