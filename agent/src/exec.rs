@@ -1,6 +1,6 @@
 //! Commands and terminals: one stream, one process tree. The tree lives no
-//! longer than its client wants it: the client keeps its sending half open, and
-//! when that ends or is cut before the process exits, the tree is ended.
+//! longer than its client wants it: when the stream is cut before the process
+//! exits, the tree is ended.
 
 use std::io;
 use std::time::Duration;
@@ -69,27 +69,34 @@ pub async fn serve(context: &Context, exec: Exec, mut channel: Channel) -> Resul
 /// gone.
 async fn feed(rx: &mut ChannelRx, mut stdin: Option<Stdin>, tree: &tree::Tree) -> FrameError {
     loop {
-        match framed::read(rx).await {
-            Ok(Input::Stdin(bytes)) => {
+        let input = match framed::read_optional(rx).await {
+            Ok(Some(input)) => input,
+            Ok(None) => {
+                drop(stdin); // a clean end says that there is no more input
+                return std::future::pending().await;
+            }
+            Err(error) => return error,
+        };
+        match input {
+            Input::Stdin(bytes) => {
                 if let Some(open) = &mut stdin
                     && open.write_all(&bytes).await.is_err()
                 {
                     stdin = None; // it reads no more; the rest of the input has no taker
                 }
             }
-            Ok(Input::StdinEof) => match &mut stdin {
+            Input::StdinEof => match &mut stdin {
                 Some(Stdin::Pty(pty)) => {
                     let _ = pty.write_all(&[END_OF_TRANSMISSION]).await;
                 }
                 _ => stdin = None,
             },
-            Ok(Input::Resize(size)) => {
+            Input::Resize(size) => {
                 if let Some(Stdin::Pty(pty)) = &stdin {
                     let _ = pty.resize(pty_size(size)); // only the size would be off
                 }
             }
-            Ok(Input::Signal(number)) => tree.signal_group(number),
-            Err(error) => return error,
+            Input::Signal(number) => tree.signal_group(number),
         }
     }
 }

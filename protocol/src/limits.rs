@@ -103,6 +103,14 @@ pub const FORWARD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the agent tries to reach an address before it says so.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The app's kept output, in bytes: a long look back that only an app which
+/// writes much costs; a silent one costs nothing.
+pub const LOG_LEN_MAX: usize = 8 * 1024 * 1024;
+
+/// Longest log line, in bytes; a longer one comes in pieces.
+pub const LOG_LINE_MAX: usize = 64 * 1024;
+
+const _: () = assert!(LOG_LINE_MAX * 16 <= LOG_LEN_MAX);
 const _: () = assert!(FORWARDED_MAX < STREAMS_MAX as usize);
 const _: () = assert!(CHUNK_LEN_MAX + 64 < FRAME_LEN_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);

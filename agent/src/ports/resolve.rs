@@ -35,7 +35,7 @@ pub(super) async fn resolve(host: &str) -> Result<Vec<IpAddr>, WireError> {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let odd = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || *byte == b'/';
-    if name.is_empty() || name.len() > NAME_LEN_MAX || name.as_bytes().iter().any(|b| odd(b)) {
+    if name.is_empty() || name.len() > NAME_LEN_MAX || name.as_bytes().iter().any(odd) {
         return Err(WireError::new(ErrorCode::BadRequest, format!("`{host}` is no host name")));
     }
     let named = hosts_file(&plain).await;
