@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, print.
 
 pub mod client;
+mod copy;
 pub mod error;
 pub mod flags;
 mod generate;
@@ -74,6 +75,9 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Sync(command) => simple::sync(&global, &workspace(&global)?, command).await?,
         Command::Exec(exec) => return remote::exec(&workspace(&global)?, exec).await,
         Command::Shell { cwd } => return remote::shell(&workspace(&global)?, cwd).await,
+        Command::Cp { from, to } => {
+            return copy::cp(&global, &workspace(&global)?, &from, &to).await;
+        }
         Command::Logs { follow, tail } => {
             remote::logs(&global, &workspace(&global)?, tail, follow).await?;
         }
@@ -83,7 +87,6 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         }
         Command::Demo(demo) => crate::demo::run(&global, &demo).await?,
         Command::DemoApp { port } => crate::demo::app::serve(port).await?,
-        _ => return Err(CliError::new("not built yet")),
     }
     Ok(0)
 }

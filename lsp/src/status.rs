@@ -1,5 +1,6 @@
 //! The one value that says how a workspace is. The hub builds it; the command
-//! line, editors and scripts show it. Documented in `towline schema --status`.
+//! line, editors and scripts show it. Its fields are only added to;
+//! `towline status --help` tells of them.
 
 use serde::Serialize;
 

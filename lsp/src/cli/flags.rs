@@ -18,6 +18,23 @@ With --json each command prints one JSON document, or one a line where it goes
 on (status --watch, logs -f, up). Each has \"schema\": 1; fields are only added.
 Failures are {\"schema\":1,\"error\":{\"code\",\"message\",\"help\"}} on standard output.";
 
+const STATUS_SHAPE: &str = "With --json (each command that shows a part of it uses the same names):
+  schema, version, pid, workspace, target
+  readiness  state: idle | pending (waiting_for) | ready | failed (code, reason, help)
+  link       state: connecting (step) | up (carrier, rtt_us)
+                    | reconnecting (reason, attempt) | down (reason)
+  syncs[]    name, alpha (here), beta (there), on_change, files, bytes, pending,
+             pending_bytes, applied_beta, applied_alpha, conflicts, problems[[path, why]],
+             degraded[], recent[path, direction, latency_us],
+             phase.phase: waiting | scanning (alpha, beta) | applying | in_sync
+                          | paused | braked (reason) | halted (reason)
+  forwards[] spec, local[], remote, protocol, instead_of, open, total, bytes_out,
+             bytes_in, last_error
+  app        command[], state: waiting | running (pid, starts)
+                               | exited (code, signal, starts) | failed (reason)
+  hooks[]    sync, action, running, runs, last_error
+  warnings[] sentences";
+
 /// Edit here, run there.
 #[derive(Debug, Parser)]
 #[command(name = "towline", version, after_help = EXIT_CODES, propagate_version = true)]
@@ -50,6 +67,7 @@ pub enum Command {
     /// End everything and remove every trace of it
     Down,
     /// Show how everything is
+    #[command(after_long_help = STATUS_SHAPE)]
     Status {
         /// Go on, at each change
         #[arg(short, long)]

@@ -88,7 +88,10 @@ pub async fn logs(
 }
 
 /// Asks for a stream to the agent and waits for its yes.
-async fn open(workspace: &Workspace, request: Request) -> Result<RawStream, CliError> {
+///
+/// # Errors
+/// The hub's no, or the agent's.
+pub async fn open(workspace: &Workspace, request: Request) -> Result<RawStream, CliError> {
     let mut stream = Client::connect(workspace).await?.raw(request).await?;
     match opened(&mut stream.0).await {
         Ok(()) => Ok(stream),
@@ -98,7 +101,7 @@ async fn open(workspace: &Workspace, request: Request) -> Result<RawStream, CliE
 }
 
 /// What the agent said, as a command says it.
-fn failure(error: &WireError) -> Failure {
+pub fn failure(error: &WireError) -> Failure {
     let code = match error.code {
         ErrorCode::BadRequest => FailureCode::Usage,
         ErrorCode::Stale => FailureCode::Conflict,

@@ -1,3 +1,5 @@
+//! The settings of a workspace: files, flags and what is wrong with them.
+
 use super::*;
 
 struct Fixture {

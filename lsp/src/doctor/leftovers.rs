@@ -33,10 +33,19 @@ struct Lock {
 /// Finds all of them.
 pub fn find(dirs: &Dirs) -> Vec<Leftover> {
     let processes = marked();
-    let mut leftovers = Vec::new();
+    let mut living = BTreeSet::new();
+    let mut dead = Vec::new();
     for id in ids(dirs) {
-        leftovers.extend(workspace(dirs, &id, &processes));
+        let workspace = Workspace::known(dirs, &id);
+        match Lock::take(workspace.lock()) {
+            Some(lock) => dead.push((workspace, lock)),
+            None => living.extend(stores(&workspace)),
+        }
     }
+    let mut leftovers: Vec<_> = dead
+        .into_iter()
+        .map(|(workspace, lock)| of_workspace(&workspace, lock, &processes, &living))
+        .collect();
     leftovers.extend(demos());
     leftovers
 }
@@ -106,29 +115,40 @@ fn ids(dirs: &Dirs) -> BTreeSet<String> {
     ids
 }
 
-fn workspace(dirs: &Dirs, id: &str, processes: &[Process]) -> Option<Leftover> {
-    let mut workspace = Workspace::known(dirs, id);
-    let lock = Lock::take(workspace.lock())?;
-    let mut paths = Vec::new();
-    let mut what = format!("files of a workspace {id} whose hub is gone");
-    if let Ok(Some(persisted)) = persist::load(&workspace) {
-        workspace.root = persisted.workspace.clone().into();
-        what = format!(
+/// What a dead hub's workspace left. `living` are the stores that hubs use now.
+fn of_workspace(
+    workspace: &Workspace,
+    lock: Lock,
+    processes: &[Process],
+    living: &BTreeSet<PathBuf>,
+) -> Leftover {
+    let what = match persist::load(workspace) {
+        Ok(Some(persisted)) => format!(
             "{} was up and its hub is gone (any towline command there brings it back instead)",
             persisted.workspace
-        );
-        for sync in &persisted.settings.syncs {
-            paths.push(sync.from.join(STORE));
-            paths.push(persisted.settings.target.locate(&sync.to).join(STORE));
-        }
-    }
+        ),
+        _ => format!("files of a workspace {} whose hub is gone", workspace.id),
+    };
+    let mut paths = stores(workspace);
+    paths.retain(|path| !living.contains(path));
     paths.push(workspace.socket());
     paths.push(workspace.state_dir());
     paths.retain(|path| path.symlink_metadata().is_ok());
     let agent_dir = workspace.agent_dir();
-    let processes: Vec<_> =
-        processes.iter().filter(|process| process.is_of(&agent_dir)).cloned().collect();
-    Some(Leftover { what, processes, paths, lock })
+    let processes = processes.iter().filter(|process| process.is_of(&agent_dir)).cloned().collect();
+    Leftover { what, processes, paths, lock }
+}
+
+/// Where the syncs of a workspace keep replica ids and trash.
+fn stores(workspace: &Workspace) -> Vec<PathBuf> {
+    let Ok(Some(persisted)) = persist::load(workspace) else { return Vec::new() };
+    let target = &persisted.settings.target;
+    let roots = persisted
+        .settings
+        .syncs
+        .iter()
+        .flat_map(|sync| [sync.from.clone(), target.locate(&sync.to)]);
+    roots.map(|root| root.join(STORE)).collect()
 }
 
 fn demos() -> Vec<Leftover> {

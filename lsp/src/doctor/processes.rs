@@ -1,6 +1,6 @@
 //! Processes of this user that an agent started, or that are one. Told by what
-//! they carry: an agent's command line and its children's environment name the
-//! agent's directory.
+//! they carry: an agent's command line names its directory, and what it started
+//! has the marker in its environment that the agent wrote down there.
 
 use std::io;
 use std::path::Path;
@@ -22,10 +22,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether it belongs to the agent with this directory.
+    /// Whether it is the agent with this directory, or was started by it.
     pub fn is_of(&self, agent_dir: &Path) -> bool {
-        let wanted = agent_dir.as_os_str().as_encoded_bytes();
-        !wanted.is_empty() && self.belongs.windows(wanted.len()).any(|window| window == wanted)
+        let holds = |wanted: &[u8]| {
+            !wanted.is_empty() && self.belongs.windows(wanted.len()).any(|part| part == wanted)
+        };
+        // A marker that is no marker must not match everything.
+        let marker = std::fs::read_to_string(agent_dir.join("marker")).unwrap_or_default();
+        let is_marker = marker.len() == 32 && marker.bytes().all(|byte| byte.is_ascii_hexdigit());
+        holds(agent_dir.as_os_str().as_encoded_bytes()) || (is_marker && holds(marker.as_bytes()))
     }
 
     /// Ends it, if it is still the process that was found.

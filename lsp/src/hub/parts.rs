@@ -192,7 +192,8 @@ impl Parts {
         }
     }
 
-    /// Runs the app, and says how it is.
+    /// Runs the app, and says so if it cannot. How it runs is told by its watch
+    /// alone: two tellers would overtake each other.
     pub fn launch_app(&self, app: AppSetting) {
         let connection = self.connection_tx.borrow().clone();
         let message_tx = self.message_tx.clone();
@@ -201,7 +202,9 @@ impl Parts {
                 Some(connection) => app::launch(&connection, &app).await,
                 None => AppState::Failed { reason: "the link is not up".to_owned() },
             };
-            let _ = message_tx.send(Message::Event(Event::App(state))).await;
+            if let AppState::Failed { .. } = state {
+                let _ = message_tx.send(Message::Event(Event::App(state))).await;
+            }
         });
     }
 

@@ -1,3 +1,5 @@
+//! What a hub decides, event by event.
+
 use super::*;
 use crate::config::{AppSetting, SyncSetting};
 use crate::hub::event::SyncEvent;
