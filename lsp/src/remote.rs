@@ -3,6 +3,7 @@
 //! a stream to a face.
 
 pub mod app;
+pub mod copy;
 pub mod exec;
 pub mod logs;
 pub mod splice;

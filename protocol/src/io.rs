@@ -2,6 +2,7 @@
 //! modules decide and imports them, never the reverse.
 
 pub mod connection;
+pub mod copy;
 pub mod framed;
 pub mod pump;
 pub mod replica;

@@ -13,3 +13,6 @@ pub mod exec;
 pub mod port;
 pub mod stream;
 pub mod sync;
+
+#[cfg(test)]
+mod services_golden;
