@@ -62,13 +62,3 @@ impl Link {
         let _ = patience;
     }
 }
-
-impl Link {
-    /// To be replaced.
-    pub fn unreachable() -> Self {
-        Self {
-            connection_rx: watch::channel(None).1,
-            state_rx: watch::channel(LinkState::Down { reason: "not built yet".to_owned() }).1,
-        }
-    }
-}
