@@ -2,8 +2,15 @@
 //! no Kubernetes access, writes nothing outside its own state directory and the
 //! roots a hub opens, and never outlives its grace time without a hub.
 
+pub mod accept;
+pub mod args;
+pub mod bootstrap;
 pub mod context;
+pub mod idle;
+pub mod leftovers;
 pub mod router;
+pub mod serve;
+pub mod state_dir;
 
 pub mod app;
 pub mod control;

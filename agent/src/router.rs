@@ -44,7 +44,7 @@ impl Router {
 
     async fn dispatch(&self, mut channel: Channel) -> Result<(), FrameError> {
         match framed::read(&mut channel.rx).await {
-            Ok(Open::Control(_)) => control::serve(&self.context, channel).await,
+            Ok(Open::Control(_)) => control::serve(self, channel).await,
             Ok(Open::Dial(dial)) => ports::serve(&self.context, dial, channel).await,
             Ok(Open::Exec(exec)) => exec::serve(&self.context, exec, channel).await,
             Ok(Open::App(request)) => self.app.serve(request, channel).await,

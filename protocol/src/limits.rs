@@ -22,6 +22,44 @@ pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024;
 /// dropped: with an unbounded queue QUIC's loss detection is blind.
 pub const CARRIER_QUEUE_MAX: usize = 1024 * 1024;
 
+/// Bytes of datagrams that wait for a carrier before quinn's senders are parked.
+/// What waits in quinn can still be overtaken by a more urgent stream; what
+/// waits here cannot.
+pub const CARRIER_QUEUE_PARK: usize = 256 * 1024;
+
+/// Largest hello frame: two fingerprints and a path, with room.
+pub const HELLO_LEN_MAX: usize = 16 * 1024;
+
+/// Longest version string in the preamble.
+pub const VERSION_LEN_MAX: usize = 64;
+
+/// How long either end of a bootstrap channel waits for the other's hello.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Silence after which an agent gives up a carrier. Hubs ping after 5 seconds,
+/// so this much means that the path is gone though nobody closed it.
+pub const CARRIER_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// What one stream may have under way: 50 MB/s at a round trip of 80 ms.
+pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// What all streams together may have received and nobody read yet: 128 streams
+/// with a stalled reader do not block the others.
+pub const CONNECTION_WINDOW: u32 = 512 * 1024 * 1024;
+
+/// What one end keeps until it is acknowledged; twice the largest congestion
+/// window, so that it never is the limit.
+pub const SEND_WINDOW: u64 = 2 * CONGESTION_WINDOW_MAX;
+
+/// Largest congestion window: 1 GB/s with 10 ms of queue, or 200 MB/s at 80 ms.
+pub const CONGESTION_WINDOW_MAX: u64 = 16 * 1024 * 1024;
+
+/// Hubs that one agent serves at a time.
+pub const SESSIONS_MAX: usize = 16;
+
+/// Bootstrap channels that say hello at the same time.
+pub const HELLOS_MAX: usize = 32;
+
 /// How long a QUIC connection outlives its last carrier. A laptop sleeps for a
 /// night; liveness is judged above the connection.
 pub const LINK_IDLE_TIMEOUT: Duration = Duration::from_secs(12 * 60 * 60);
@@ -134,3 +172,5 @@ pub const HUB_LOG_MAX: u64 = 2 * 1024 * 1024;
 
 /// How long a hub that keeps nothing up outlives its last face.
 pub const HUB_IDLE_GRACE: Duration = Duration::from_secs(10);
+
+const _: () = assert!(CARRIER_QUEUE_PARK < CARRIER_QUEUE_MAX);

@@ -1,8 +1,12 @@
 //! What has to be so for a hub to work here.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use protocol::version::VERSION;
 
 use super::{Finding, Level};
+use crate::carrier::process::find_agent;
 use crate::runtime::Dirs;
 
 /// Below this a tree of usual size cannot be watched as a whole.
@@ -22,30 +26,33 @@ pub fn all(dirs: &Dirs) -> Vec<Finding> {
 
 fn agent() -> Finding {
     let what = "agent";
-    match crate::carrier::agent_binary() {
-        Ok((path, version)) if version == protocol::version::VERSION => Finding {
-            what,
-            level: Level::Ok,
-            text: format!("{} is version {version}, as it has to be", path.display()),
-            help: None,
-        },
-        Ok((path, version)) => Finding {
-            what,
-            level: Level::Problem,
-            text: format!(
-                "{} is version {version}, this is {}",
-                path.display(),
-                protocol::version::VERSION
-            ),
-            help: Some("build both together: cargo build --release".to_owned()),
-        },
-        Err(reason) => Finding {
-            what,
-            level: Level::Problem,
-            text: reason,
-            help: Some("build it beside towline: cargo build --release -p agent".to_owned()),
-        },
+    let problem = |text: String, help: &str| Finding {
+        what,
+        level: Level::Problem,
+        text,
+        help: Some(help.to_owned()),
+    };
+    let path = match find_agent() {
+        Ok(path) => path,
+        Err(error) => return problem(error.to_string(), "cargo build --release builds both"),
+    };
+    let said = match Command::new(&path).arg("--version").stdin(Stdio::null()).output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Err(error) => {
+            return problem(
+                format!("{} cannot be run: {error}", path.display()),
+                "check its rights",
+            );
+        }
+    };
+    if said.split_whitespace().any(|word| word == VERSION) {
+        let text = format!("{} is version {VERSION}, as it has to be", path.display());
+        return Finding { what, level: Level::Ok, text, help: None };
     }
+    problem(
+        format!("{} says `{said}`, this is version {VERSION}", path.display()),
+        "build both together: cargo build --release",
+    )
 }
 
 fn directory(what: &'static str, path: &Path) -> Finding {

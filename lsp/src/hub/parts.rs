@@ -36,6 +36,8 @@ pub struct Parts {
     /// link --Connection--> syncs, forwards, requests. Outlives each link.
     connection_tx: watch::Sender<Option<Connection>>,
     link: Option<(Link, Vec<AbortOnDropHandle<()>>)>,
+    /// Why there is none, if it could not even be tried.
+    unreachable: Option<String>,
     shared_tx: watch::Sender<Shared>,
     watchers: Vec<(String, AbortOnDropHandle<()>)>,
     /// What was ended, a line each.
@@ -61,6 +63,7 @@ impl Parts {
             message_tx,
             connection_tx,
             link: None,
+            unreachable: None,
             shared_tx: watch::Sender::new(Shared { syncs: Vec::new(), forwards }),
             watchers: Vec::new(),
             report: Vec::new(),
@@ -79,7 +82,11 @@ impl Parts {
 
     /// How the link is.
     pub fn link_state(&self) -> Option<LinkState> {
-        self.link.as_ref().map(|(link, _)| link.state().borrow().clone())
+        match (&self.link, &self.unreachable) {
+            (Some((link, _)), _) => Some(link.state().borrow().clone()),
+            (None, Some(reason)) => Some(LinkState::Down { reason: reason.clone() }),
+            (None, None) => None,
+        }
     }
 
     /// How the syncs are.
@@ -97,9 +104,16 @@ impl Parts {
         std::mem::take(&mut self.report)
     }
 
-    /// Reaches the target.
-    pub fn start_link(&mut self, target: &Target) {
-        let link = super::reach::start(target, &self.workspace);
+    /// Reaches the target; what happened when it cannot even be tried.
+    pub fn start_link(&mut self, target: &Target) -> Option<Event> {
+        let link = match super::reach::start(target, &self.workspace) {
+            Ok(link) => link,
+            Err(reason) => {
+                self.unreachable = Some(reason.clone());
+                return Some(Event::Link(LinkEvent::Down { reason }));
+            }
+        };
+        self.unreachable = None;
         let tasks = vec![
             AbortOnDropHandle::new(tokio::spawn(watch_link(
                 link.clone(),
@@ -112,6 +126,7 @@ impl Parts {
             ))),
         ];
         self.link = Some((link, tasks));
+        None
     }
 
     /// Leaves the target.

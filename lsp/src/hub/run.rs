@@ -109,6 +109,7 @@ pub async fn run(
     };
     tracing::info!(workspace = %hub.workspace.root.display(), "the hub is up");
     hub.perform(effects).await;
+    hub.settle().await;
     hub.turn(message_rx, quit, &watching).await;
     // Answers are on their way: faces end when they have them.
     faces.cancel();
@@ -168,7 +169,13 @@ impl Hub {
             Message::Down { answer_tx } => Event::Down { id: self.wait(answer_tx) },
         };
         self.one(event).await;
-        while let Some(event) = self.after.pop() {
+        self.settle().await;
+    }
+
+    /// Handles what effects made happen at once, in order.
+    async fn settle(&mut self) {
+        while !self.after.is_empty() {
+            let event = self.after.remove(0);
             self.one(event).await;
         }
     }
@@ -204,7 +211,7 @@ impl Hub {
                     }
                 }
                 Effect::Unpersist => persist::remove(&self.workspace),
-                Effect::StartLink(target) => self.parts.start_link(&target),
+                Effect::StartLink(target) => self.after.extend(self.parts.start_link(&target)),
                 Effect::StopLink(leave) => self.parts.stop_link(leave).await,
                 Effect::StartSync(setting) => self.parts.start_sync(setting),
                 Effect::StopSync { name, leave } => self.parts.stop_sync(&name, leave).await,

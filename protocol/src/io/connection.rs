@@ -164,6 +164,22 @@ impl Connection {
         }
     }
 
+    /// The smoothed round trip; none in memory.
+    pub fn rtt(&self) -> Option<std::time::Duration> {
+        match &self.0 {
+            Inner::Quic(connection) => Some(connection.rtt()),
+            Inner::Memory(_) => None,
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        match &self.0 {
+            Inner::Quic(connection) => connection.close_reason().is_some(),
+            Inner::Memory(memory) => *memory.closed_tx.borrow(),
+        }
+    }
+
     /// Returns when the connection is gone.
     pub async fn closed(&self) {
         match &self.0 {
