@@ -131,10 +131,9 @@ struct SideState {
     scanning: bool,
     /// Revisions up to here were observed before the scan began.
     scan_mark: u64,
-    /// Outcomes up to here came before the scan began, perhaps out of order.
-    doubt_mark: u64,
+    /// Numbers the scans; lanes remember the last one that saw them.
+    scan: u8,
     observed_rev: u64,
-    outcome_rev: u64,
     seen_in_scan: u64,
     rechecked: bool,
     present: u64,
@@ -341,13 +340,17 @@ impl Controller {
                 self.touch(&waiter);
             }
         }
-        if let Some(parent) = path.parent()
-            && self
+        // All of them: a directory may wait for what is several levels below.
+        let mut above = path.parent();
+        while let Some(parent) = above {
+            above = parent.parent();
+            let waits = self
                 .lanes
                 .get(&parent)
-                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict))
-        {
-            self.touch(&parent);
+                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict));
+            if waits {
+                self.touch(&parent);
+            }
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Lane {
     pub(super) ancestor: Option<Ancestor>,
     /// Each side's revision of what is believed of it; 0 while nothing is known.
     rev: [u64; 2],
+    /// The last scan of each side that saw the path.
+    pub(super) scan: [u8; 2],
     pub(super) active: Option<Box<Active>>,
 }
 

@@ -104,7 +104,7 @@ impl Controller {
         this.scanning = true;
         this.seen_in_scan = 0;
         this.scan_mark = this.observed_rev;
-        this.doubt_mark = this.outcome_rev;
+        this.scan = this.scan.wrapping_add(1).max(1);
     }
 
     /// Another tree stands where the ancestor was agreed: it says nothing any
@@ -144,7 +144,9 @@ impl Controller {
             }
             self.make_lane(side.other(), path);
         }
-        let Some(lane) = self.lanes.get(path) else { return };
+        let scan = self.sides[index(side)].scan;
+        let Some(lane) = self.lanes.get_mut(path) else { return };
+        lane.scan[index(side)] = scan;
         if lane.known(side) && rev <= lane.rev(side) {
             return; // an outcome told something newer
         }
@@ -191,15 +193,21 @@ impl Controller {
         this.observed_rev = this.observed_rev.max(rev);
         this.scanning = false;
         this.scanned = true;
-        let (mark, doubt) = (this.scan_mark, this.doubt_mark);
+        let (mark, scan) = (this.scan_mark, this.scan);
         let mut doubtful = false;
         let mut missing = Vec::new();
         for (path, lane) in &self.lanes {
-            let known = lane.rev(side);
-            if known <= mark {
-                missing.push(path.clone());
-            } else if known <= doubt {
+            if lane.scan[index(side)] == scan {
+                continue;
+            }
+            // An edit whose outcome came out of step with the observations may
+            // have made it behind the scan's back, or before the scan: only
+            // another scan can tell whether it is there.
+            let flying = matches!(lane.place(), Place::Flying(to, _) if to == side);
+            if flying || lane.rev(side) > mark {
                 doubtful = true;
+            } else {
+                missing.push(path.clone());
             }
         }
         for path in missing {
@@ -239,7 +247,6 @@ impl Controller {
                 self.applied(to, path, *flight, rev, state, now);
             }
             Report::Outcome(Outcome::Stale { rev, state }) => {
-                self.outcome_rev(to, rev);
                 let fresh = lane_is_older(self.lanes.get(path), to, rev);
                 if fresh && agree(state.as_ref(), flight.base.as_ref()) {
                     self.failed(path, None, now); // it says what we believed; do not spin on it
@@ -257,11 +264,6 @@ impl Controller {
         self.wake_around(path);
     }
 
-    fn outcome_rev(&mut self, side: Side, rev: u64) {
-        let this = &mut self.sides[index(side)];
-        this.outcome_rev = this.outcome_rev.max(rev);
-    }
-
     fn applied(
         &mut self,
         to: Side,
@@ -271,7 +273,6 @@ impl Controller {
         state: Option<Entry>,
         now: Duration,
     ) {
-        self.outcome_rev(to, rev);
         let whole = agree(flight.new.as_ref(), flight.source.as_ref());
         let ancestor = match (flight.source, &state) {
             (Some(source), Some(state)) if whole && same_content(&source, state) => match to {

@@ -153,6 +153,7 @@ impl Controller {
                 held: self.held[index(to)].len() as u64,
                 left_at_source: self.sides[index(to.other())].present,
                 present: self.sides[index(to)].present,
+                agreed: self.totals.agreed,
             };
             if !self.brakes[index(to)].judge(now, burst) {
                 continue;
