@@ -13,6 +13,7 @@
 //! fixed start. Whoever drives it calls [`Controller::poll`] after every input
 //! until it gives none, and again when [`Controller::deadline`] has come.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -136,10 +137,14 @@ struct SideState {
     observed_rev: u64,
     seen_in_scan: u64,
     rechecked: bool,
+    /// A scan is wanted to end a doubt.
+    doubted: bool,
     present: u64,
     lost: Option<String>,
     degraded: Option<String>,
-    unsyncable: BTreeMap<RelPath, String>,
+    /// What that side cannot say anything about, with the reason; none for
+    /// what is ignored, which is no problem.
+    unsyncable: BTreeMap<RelPath, Option<Box<str>>>,
 }
 
 /// One sync's decisions.

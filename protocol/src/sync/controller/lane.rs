@@ -82,6 +82,9 @@ pub(super) struct Flight {
     pub(super) batch: u64,
     /// The source was closed meanwhile: its outcome tells of the target only.
     pub(super) orphan: bool,
+    /// A scan that ended meanwhile did not see the path: the revisions before
+    /// its begin and at its end.
+    pub(super) missed: Option<(u64, u64)>,
     /// What the source held when it was decided.
     pub(super) source: Option<Entry>,
     pub(super) base: Option<Entry>,

@@ -9,7 +9,7 @@ use crate::error::WireError;
 use crate::limits::{SYNC_BODIES_HELD_MAX, SYNC_RETRY_MAX, SYNC_RETRY_MIN};
 use crate::path::RelPath;
 use crate::sync::ancestor::{Ancestor, same_content};
-use crate::sync::entry::{Entry, Observation, Outcome, Side, agree};
+use crate::sync::entry::{Entry, IGNORED, Observation, Outcome, Side, agree};
 use crate::sync::merge::Acquaintance;
 
 impl Controller {
@@ -74,9 +74,14 @@ impl Controller {
             Observation::Problem { path, problem } => {
                 let unsyncable = &mut self.sides[index(side)].unsyncable;
                 match problem {
-                    Some(problem) => unsyncable.insert(path.clone(), problem),
-                    None => unsyncable.remove(&path),
-                };
+                    Some(problem) => {
+                        let reason = (problem != IGNORED).then(|| problem.into_boxed_str());
+                        unsyncable.insert(path.clone(), reason);
+                    }
+                    None => {
+                        unsyncable.remove(&path);
+                    }
+                }
                 if let Some(lane) = self.lanes.get_mut(&path) {
                     lane.wake();
                     self.touch(&path);
@@ -196,16 +201,18 @@ impl Controller {
         let (mark, scan) = (this.scan_mark, this.scan);
         let mut doubtful = false;
         let mut missing = Vec::new();
-        for (path, lane) in &self.lanes {
+        for (path, lane) in &mut self.lanes {
             if lane.scan[index(side)] == scan {
                 continue;
             }
-            // An edit whose outcome came out of step with the observations may
-            // have made it behind the scan's back, or before the scan: only
-            // another scan can tell whether it is there.
-            let flying = matches!(lane.place(), Place::Flying(to, _) if to == side);
-            if flying || lane.rev(side) > mark {
-                doubtful = true;
+            // An edit whose outcome comes out of step with the observations may
+            // have made the path behind the scan's back, or before the scan.
+            if matches!(lane.place(), Place::Flying(to, _) if to == side) {
+                if let Some(flight) = lane.active.as_mut().and_then(|lane| lane.flight.as_mut()) {
+                    flight.missed = Some((mark, rev));
+                }
+            } else if lane.rev(side) > mark {
+                doubtful = true; // only another scan can tell
             } else {
                 missing.push(path.clone());
             }
@@ -242,6 +249,11 @@ impl Controller {
         let Some(flight) = active.flight.take() else { return };
         active.place = Place::Idle;
         self.queues[index(to)].landed(class, &flight);
+        let missed = flight.missed;
+        let told = match &report {
+            Report::Outcome(Outcome::Applied { rev, .. } | Outcome::Stale { rev, .. }) => *rev,
+            _ => 0,
+        };
         match report {
             Report::Outcome(Outcome::Applied { rev, state }) => {
                 self.applied(to, path, *flight, rev, state, now);
@@ -259,6 +271,16 @@ impl Controller {
             }
             Report::SourceChanged => self.failed(path, None, now),
             Report::Unreachable => self.failed(path, None, now),
+        }
+        match missed {
+            // The scan began after that.
+            Some((mark, done)) if told <= mark => {
+                if lane_is_older(self.lanes.get(path), to, done) {
+                    self.believe(to, path, done, None);
+                }
+            }
+            Some(_) => self.sides[index(to)].doubted = true,
+            None => {}
         }
         self.touch(path);
         self.wake_around(path);
