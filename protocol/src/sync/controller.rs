@@ -136,8 +136,7 @@ struct SideState {
     scan: u8,
     observed_rev: u64,
     seen_in_scan: u64,
-    rechecked: bool,
-    /// A scan is wanted to end a doubt.
+    /// Another scan is wanted once nothing is on its way there.
     doubted: bool,
     present: u64,
     lost: Option<String>,

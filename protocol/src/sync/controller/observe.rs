@@ -228,13 +228,7 @@ impl Controller {
             self.touch(&path);
             self.wake_around(&path);
         }
-        let this = &mut self.sides[index(side)];
-        if doubtful && !this.rechecked {
-            this.rechecked = true;
-            self.effects.push_back(Effect::Rescan(side));
-        } else {
-            this.rechecked = false;
-        }
+        self.sides[index(side)].doubted |= doubtful;
         self.sweep_gone();
     }
 

@@ -504,7 +504,7 @@ fn nothing_is_lost_and_both_sides_converge_whatever_happens() {
     let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("TOWLINE_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("TOWLINE_SIM_SEEDS").unwrap_or(3000)).collect(),
+        None => (1..=number("TOWLINE_SIM_SEEDS").unwrap_or(2000)).collect(),
     };
     let mut failures = 0;
     for seed in &seeds {
