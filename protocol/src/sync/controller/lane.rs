@@ -174,6 +174,7 @@ impl Lane {
     /// Forgets what was believed of `side`.
     pub(super) fn forget(&mut self, side: Side) {
         self.rev[index(side)] = 0;
+        self.scan[index(side)] = 0;
         if let Some(active) = &mut self.active {
             active.seen[index(side)] = None;
         }
