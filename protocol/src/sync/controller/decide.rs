@@ -125,6 +125,7 @@ impl Controller {
         }
         let empties = lane.is_directory(to) && !matches!(new, Some(Entry::Directory { .. }));
         if empties && self.has_anything_below(path, to) {
+            self.clear_problem(path);
             self.put(path, Place::AwaitChildren);
             return;
         }
@@ -173,6 +174,7 @@ impl Controller {
 
     fn await_parent(&mut self, path: &RelPath, to: Side) {
         let Some(parent) = path.parent() else { return };
+        self.clear_problem(path);
         self.put(path, Place::AwaitParent(to));
         self.waiters.entry(parent.clone()).or_default().insert(path.clone());
         // It may have been about to go, or rest on a side that lacks it.

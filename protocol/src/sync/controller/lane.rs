@@ -16,6 +16,8 @@ pub(super) struct Lane {
     pub(super) ancestor: Option<Ancestor>,
     /// Each side's revision of what is believed of it; 0 while nothing is known.
     rev: [u64; 2],
+    /// The last scan of each side that saw the path.
+    pub(super) scan: [u8; 2],
     pub(super) active: Option<Box<Active>>,
 }
 
@@ -80,6 +82,9 @@ pub(super) struct Flight {
     pub(super) batch: u64,
     /// The source was closed meanwhile: its outcome tells of the target only.
     pub(super) orphan: bool,
+    /// A scan that ended meanwhile did not see the path: the revisions before
+    /// its begin and at its end.
+    pub(super) missed: Option<(u64, u64)>,
     /// What the source held when it was decided.
     pub(super) source: Option<Entry>,
     pub(super) base: Option<Entry>,
@@ -169,6 +174,7 @@ impl Lane {
     /// Forgets what was believed of `side`.
     pub(super) fn forget(&mut self, side: Side) {
         self.rev[index(side)] = 0;
+        self.scan[index(side)] = 0;
         if let Some(active) = &mut self.active {
             active.seen[index(side)] = None;
         }

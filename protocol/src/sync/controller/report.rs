@@ -113,7 +113,8 @@ impl Controller {
             Some((path.clone(), problem))
         });
         let unsyncable = self.sides.iter().flat_map(|side| &side.unsyncable);
-        let unsyncable = unsyncable.map(|(path, problem)| (path.clone(), problem.clone()));
+        let unsyncable = unsyncable
+            .filter_map(|(path, problem)| Some((path.clone(), problem.as_ref()?.to_string())));
         let degraded = [Side::Alpha, Side::Beta]
             .into_iter()
             .filter_map(|side| Some((side, self.sides[index(side)].degraded.clone()?)));
@@ -151,10 +152,15 @@ impl Controller {
     /// What is decided for a path and why, in sentences.
     pub fn why(&self, path: &RelPath) -> Option<String> {
         for (side, name) in [(Side::Alpha, "here"), (Side::Beta, "on the target")] {
-            if self.is_unsyncable(side, path) {
-                let problem = self.sides[index(side)].unsyncable.get(path);
-                let problem = problem.map_or("a directory above it cannot be read", |s| s);
-                return Some(format!("it cannot be synced {name}: {problem}"));
+            let unsyncable = &self.sides[index(side)].unsyncable;
+            let above = core::iter::successors(Some(path.clone()), RelPath::parent)
+                .find_map(|at| Some((at.clone(), unsyncable.get(&at)?.clone())));
+            match above {
+                Some((_, None)) => return Some(format!("an ignore rule names it {name}")),
+                Some((at, Some(problem))) => {
+                    return Some(format!("`{at}` cannot be synced {name}: {problem}"));
+                }
+                None => {}
             }
         }
         let lane = self.lanes.get(path)?;
