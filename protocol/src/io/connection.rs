@@ -176,7 +176,7 @@ impl Connection {
     pub fn is_closed(&self) -> bool {
         match &self.0 {
             Inner::Quic(connection) => connection.close_reason().is_some(),
-            Inner::Memory(memory) => *memory.closed_tx.borrow(),
+            Inner::Memory(memory) => memory.closed.is_cancelled(),
         }
     }
 
