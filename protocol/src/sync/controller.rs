@@ -341,9 +341,10 @@ impl Controller {
             }
         }
         if let Some(parent) = path.parent()
-            && self.lanes.get(&parent).is_some_and(|lane| {
-                matches!(lane.place(), Place::AwaitChildren | Place::Conflict)
-            })
+            && self
+                .lanes
+                .get(&parent)
+                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict))
         {
             self.touch(&parent);
         }

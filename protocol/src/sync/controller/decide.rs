@@ -4,8 +4,8 @@
 use core::ops::Bound;
 use core::time::Duration;
 
-use super::lane::{Class, Place, index};
 use super::Controller;
+use super::lane::{Class, Place, index};
 use crate::limits::{INLINE_BODY_MAX, SYNC_URGENT_MAX};
 use crate::path::RelPath;
 use crate::sync::ancestor::Ancestor;
@@ -73,9 +73,7 @@ impl Controller {
     fn is_waited_for(&self, path: &RelPath, side: Side) -> bool {
         self.waiters.get(path).is_some_and(|waiters| {
             waiters.iter().any(|waiter| {
-                self.lanes
-                    .get(waiter)
-                    .is_some_and(|lane| lane.place() == Place::AwaitParent(side))
+                self.lanes.get(waiter).is_some_and(|lane| lane.place() == Place::AwaitParent(side))
             })
         })
     }
@@ -201,10 +199,11 @@ impl Controller {
 /// Bytes that must travel to turn `base` into `new`.
 pub(super) fn body_len(base: Option<&Entry>, new: Option<&Entry>) -> u64 {
     match (base, new) {
-        (
-            Some(Entry::File { digest, .. }),
-            Some(Entry::File { digest: new_digest, .. }),
-        ) if digest == new_digest => 0,
+        (Some(Entry::File { digest, .. }), Some(Entry::File { digest: new_digest, .. }))
+            if digest == new_digest =>
+        {
+            0
+        }
         (_, Some(Entry::File { size, .. })) => *size,
         _ => 0,
     }
@@ -213,10 +212,9 @@ pub(super) fn body_len(base: Option<&Entry>, new: Option<&Entry>) -> u64 {
 /// Whether content must travel at all; an empty file's is there but empty.
 pub(super) fn needs_body(base: Option<&Entry>, new: Option<&Entry>) -> bool {
     match (base, new) {
-        (
-            Some(Entry::File { digest, .. }),
-            Some(Entry::File { digest: new_digest, .. }),
-        ) => digest != new_digest,
+        (Some(Entry::File { digest, .. }), Some(Entry::File { digest: new_digest, .. })) => {
+            digest != new_digest
+        }
         (_, Some(Entry::File { .. })) => true,
         _ => false,
     }

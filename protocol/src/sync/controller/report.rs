@@ -114,9 +114,9 @@ impl Controller {
         });
         let unsyncable = self.sides.iter().flat_map(|side| &side.unsyncable);
         let unsyncable = unsyncable.map(|(path, problem)| (path.clone(), problem.clone()));
-        let degraded = [Side::Alpha, Side::Beta].into_iter().filter_map(|side| {
-            Some((side, self.sides[index(side)].degraded.clone()?))
-        });
+        let degraded = [Side::Alpha, Side::Beta]
+            .into_iter()
+            .filter_map(|side| Some((side, self.sides[index(side)].degraded.clone()?)));
         Summary {
             phase: self.phase(),
             files: self.totals.files,
@@ -226,7 +226,9 @@ fn describe(ancestor: Option<&Entry>, state: Option<&Entry>) -> String {
         (Some(Entry::File { digest, .. }), Some(Entry::File { digest: now, .. })) => {
             if digest == now { "made another mode" } else { "edited" }.to_string()
         }
-        (Some(Entry::Directory { .. }), Some(Entry::Directory { .. })) => "made another mode".into(),
+        (Some(Entry::Directory { .. }), Some(Entry::Directory { .. })) => {
+            "made another mode".into()
+        }
         (_, None) => "deleted".to_string(),
         (None, Some(Entry::File { size, .. })) => format!("created ({size} bytes)"),
         (Some(_), Some(Entry::File { .. })) => "made a file".to_string(),

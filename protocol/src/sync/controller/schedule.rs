@@ -278,9 +278,7 @@ impl Controller {
         if !quiet(Side::Alpha) || !quiet(Side::Beta) || !self.dirty.is_empty() {
             return;
         }
-        let empty = |to: Side| {
-            self.queues[index(to)].is_empty() && self.held[index(to)].is_empty()
-        };
+        let empty = |to: Side| self.queues[index(to)].is_empty() && self.held[index(to)].is_empty();
         let (alpha_empty, beta_empty) = (empty(Side::Alpha), empty(Side::Beta));
         if beta_empty && self.batch.1 > 0 {
             let (paths, count) = core::mem::take(&mut self.batch);
