@@ -8,6 +8,8 @@ use protocol::path::RelPath;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
+pub mod remote;
+
 /// What to sync, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncSpec {

@@ -108,13 +108,13 @@ pub const REPLICAS_MAX: usize = 64;
 
 /// Observations in one frame, and the bytes of paths and bodies from which on a
 /// frame is sent though it holds fewer.
-pub const OBSERVATIONS_PER_FRAME: usize = 512;
+pub const OBSERVATIONS_PER_FRAME: usize = 256;
 /// See [`OBSERVATIONS_PER_FRAME`].
 pub const OBSERVATION_FRAME_LEN: usize = 512 * 1024;
 
 /// Observations that wait in a replica for a slow reader before its watcher
-/// waits too.
-pub const OBSERVATIONS_QUEUED_MAX: usize = 1024;
+/// waits too. Each may hold a body: 16 MiB at the very worst.
+pub const OBSERVATIONS_QUEUED_MAX: usize = 256;
 
 /// Trash items in one frame: each holds a path at most.
 pub const TRASH_ITEMS_PER_FRAME: usize = 256;

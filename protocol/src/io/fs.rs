@@ -107,11 +107,11 @@ impl LocalReplica {
     }
 
     /// Returns when everything that happened in the tree before the call has
-    /// been sent as an observation.
-    pub async fn flush(&self) {
+    /// been sent as an observation: how many were sent since the last attach.
+    pub async fn flush(&self) -> u64 {
         let (done_tx, done_rx) = oneshot::channel();
         self.0.command(Command::Flush(done_tx));
-        let _ = done_rx.await; // the root is lost: there is nothing to wait for
+        done_rx.await.unwrap_or_default() // the root is lost: there is nothing to wait for
     }
 
     /// Why the root is lost, if it is.
@@ -211,6 +211,14 @@ impl Replica for LocalReplica {
         Box::pin(async move {
             self.ensure_open()?;
             self.0.command(Command::Rescan);
+            Ok(())
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
+        Box::pin(async move {
+            self.ensure_open()?;
+            LocalReplica::flush(self).await;
             Ok(())
         })
     }

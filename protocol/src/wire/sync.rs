@@ -236,6 +236,9 @@ pub enum Answer {
     /// No.
     #[n(4)]
     Refused(#[n(0)] WireError),
+    /// This many observations were sent on the sync stream since it was opened.
+    #[n(5)]
+    Flushed(#[n(0)] u64),
 }
 
 /// One displaced thing.
@@ -261,6 +264,13 @@ pub struct TrashPage {
     /// In order.
     #[n(0)]
     pub items: Vec<WireTrashItem>,
+}
+
+impl WireWanted {
+    /// For the wire.
+    pub fn new(path: RelPath, entry: &Entry) -> Self {
+        Self { path, entry: entry.into() }
+    }
 }
 
 impl From<&Entry> for WireEntry {

@@ -138,7 +138,7 @@ impl Bench {
             tokio::select! {
                 biased;
                 observation = self.observations_rx.recv() => self.take(observation.unwrap()),
-                () = &mut flushed => break,
+                _ = &mut flushed => break,
                 () = tokio::time::sleep(Duration::from_secs(60)) => panic!("flush never ended"),
             }
         }

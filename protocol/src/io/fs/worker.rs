@@ -34,8 +34,9 @@ pub enum Command {
     Rescan,
     /// From now on observations go here, beginning with a scan.
     Attach(mpsc::Sender<Observation>),
-    /// Answer when everything that happened until now is observed.
-    Flush(oneshot::Sender<()>),
+    /// Answer when everything that happened until now is observed: with how many
+    /// observations were sent since the last attach.
+    Flush(oneshot::Sender<u64>),
     /// Look at these again: something was brought back.
     Look(RelPath),
     /// End.
@@ -61,7 +62,8 @@ pub struct Worker {
     /// Paths whose content was forgotten without a word when they became a
     /// problem: when they are well again, only a scan tells what is gone.
     veiled: HashSet<RelPath>,
-    flushes: Vec<oneshot::Sender<()>>,
+    flushes: Vec<oneshot::Sender<u64>>,
+    sent: u64,
     flush_rounds: u32,
     degraded: Option<String>,
     ticked: Instant,
@@ -90,6 +92,7 @@ impl Worker {
             rescan: false,
             veiled: HashSet::new(),
             flushes: Vec::new(),
+            sent: 0,
             flush_rounds: 0,
             degraded: None,
             ticked: Instant::now(),
@@ -156,6 +159,7 @@ impl Worker {
                 Ok(Command::Rescan) => self.rescan = true,
                 Ok(Command::Attach(observations_tx)) => {
                     self.observations_tx = Some(observations_tx);
+                    self.sent = 0;
                     if let Some(reason) = self.tree.lost.get().cloned() {
                         self.send(Observation::RootLost { reason });
                     } else {
@@ -396,6 +400,7 @@ impl Worker {
         if self.tree.lost.get().is_some() && !matches!(observation, Observation::RootLost { .. }) {
             return;
         }
+        self.sent += 1;
         if let Some(observations_tx) = &self.observations_tx
             && observations_tx.blocking_send(observation).is_err()
         {
@@ -407,7 +412,7 @@ impl Worker {
         // A file that is written without end must not hold a flush for ever.
         if self.settle.next_due().is_none() || self.flush_rounds > 3 {
             for done_tx in self.flushes.drain(..) {
-                let _ = done_tx.send(()); // nobody waits any more
+                let _ = done_tx.send(self.sent); // nobody waits any more
             }
         }
     }
