@@ -3,4 +3,5 @@
 
 pub mod connection;
 pub mod framed;
+pub mod fs;
 pub mod replica;
