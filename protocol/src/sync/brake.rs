@@ -21,6 +21,8 @@ const BURST: Duration = Duration::from_secs(5);
 /// Deletions towards alpha that are always allowed, and above it the share.
 const FEW: u64 = 100;
 const SHARE_PERCENT: u64 = 20;
+/// From so many on, nine of ten gone mean that the target's tree was emptied.
+const EMPTIED_MIN: u64 = 5;
 
 /// What is known when a burst is judged.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,8 @@ pub struct Burst {
     pub left_at_source: u64,
     /// Entries on the side that would lose them.
     pub present: u64,
+    /// Entries both sides agreed on.
+    pub agreed: u64,
 }
 
 /// One direction's brake.
@@ -110,6 +114,15 @@ fn verdict(burst: Burst, total: u64) -> Option<String> {
         return Some(format!(
             "everything is gone from {from}; the {} entries {on} were not deleted",
             burst.present
+        ));
+    }
+    // A few paths may have been made anew in a tree that was emptied.
+    let emptied =
+        total >= EMPTIED_MIN && total.saturating_mul(10) >= burst.agreed.saturating_mul(9);
+    if burst.to == Side::Alpha && emptied {
+        return Some(format!(
+            "nearly everything ({total} of {} entries) is gone from {from}; it was not deleted {on}",
+            burst.agreed
         ));
     }
     let allowed = FEW.max(burst.present.saturating_mul(SHARE_PERCENT) / 100);

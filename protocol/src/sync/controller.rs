@@ -13,6 +13,7 @@
 //! fixed start. Whoever drives it calls [`Controller::poll`] after every input
 //! until it gives none, and again when [`Controller::deadline`] has come.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -131,16 +132,18 @@ struct SideState {
     scanning: bool,
     /// Revisions up to here were observed before the scan began.
     scan_mark: u64,
-    /// Outcomes up to here came before the scan began, perhaps out of order.
-    doubt_mark: u64,
+    /// Numbers the scans; lanes remember the last one that saw them.
+    scan: u8,
     observed_rev: u64,
-    outcome_rev: u64,
     seen_in_scan: u64,
-    rechecked: bool,
+    /// Another scan is wanted once nothing is on its way there.
+    doubted: bool,
     present: u64,
     lost: Option<String>,
     degraded: Option<String>,
-    unsyncable: BTreeMap<RelPath, String>,
+    /// What that side cannot say anything about, with the reason; none for
+    /// what is ignored, which is no problem.
+    unsyncable: BTreeMap<RelPath, Option<Box<str>>>,
 }
 
 /// One sync's decisions.
@@ -148,7 +151,8 @@ struct SideState {
 pub struct Controller {
     how: Mode,
     acquaintance: Acquaintance,
-    lanes: BTreeMap<RelPath, Lane>,
+    /// Boxed: half of a tree node is air, and a lane is large.
+    lanes: BTreeMap<RelPath, Box<Lane>>,
     sides: [SideState; 2],
     paused: bool,
     dirty: VecDeque<RelPath>,
@@ -206,7 +210,8 @@ impl Controller {
         controller
     }
 
-    fn load(&mut self, record: Record) {
+    /// Remembers what the last run recorded; before anything is opened.
+    pub fn load(&mut self, record: Record) {
         match record {
             Record::Bound { alpha, beta, joined } => {
                 self.sides[0].replica = alpha;
@@ -216,7 +221,7 @@ impl Controller {
             }
             Record::Agreed { path, ancestor } if !path.is_root() => {
                 self.count_ancestor(&path, Some(&ancestor));
-                self.lanes.insert(path, Lane::resting(ancestor));
+                self.lanes.insert(path, Box::new(Lane::resting(ancestor)));
             }
             Record::Agreed { .. } => {}
             Record::Gone { path } => {
@@ -298,7 +303,7 @@ impl Controller {
             let active = lane.wake();
             active.force = Some(keep);
             active.released = true;
-            active.not_before = None;
+            active.hurry();
             self.touch(&below);
         }
         true
@@ -340,13 +345,17 @@ impl Controller {
                 self.touch(&waiter);
             }
         }
-        if let Some(parent) = path.parent()
-            && self
+        // All of them: a directory may wait for what is several levels below.
+        let mut above = path.parent();
+        while let Some(parent) = above {
+            above = parent.parent();
+            let waits = self
                 .lanes
                 .get(&parent)
-                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict))
-        {
-            self.touch(&parent);
+                .is_some_and(|lane| matches!(lane.place(), Place::AwaitChildren | Place::Conflict));
+            if waits {
+                self.touch(&parent);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What replicas say: observations, outcomes, openings and losses.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::error::WireError;
 use crate::limits::{SYNC_BODIES_HELD_MAX, SYNC_RETRY_MAX, SYNC_RETRY_MIN};
 use crate::path::RelPath;
 use crate::sync::ancestor::{Ancestor, same_content};
-use crate::sync::entry::{Entry, Observation, Outcome, Side, agree};
+use crate::sync::entry::{Entry, IGNORED, Observation, Outcome, Side, agree};
 use crate::sync::merge::Acquaintance;
 
 impl Controller {
@@ -25,8 +26,9 @@ impl Controller {
 
     /// A replica cannot be reached any more.
     pub fn closed(&mut self, side: Side) {
-        let replica = self.sides[index(side)].replica;
-        self.sides[index(side)] = super::SideState { replica, ..Default::default() };
+        let old = core::mem::take(&mut self.sides[index(side)]);
+        self.sides[index(side)].replica = old.replica;
+        self.sides[index(side)].lost = old.lost;
         self.dirty.clear();
         self.waiters.clear();
         self.conflicts.clear();
@@ -73,9 +75,14 @@ impl Controller {
             Observation::Problem { path, problem } => {
                 let unsyncable = &mut self.sides[index(side)].unsyncable;
                 match problem {
-                    Some(problem) => unsyncable.insert(path.clone(), problem),
-                    None => unsyncable.remove(&path),
-                };
+                    Some(problem) => {
+                        let reason = (problem != IGNORED).then(|| problem.into_boxed_str());
+                        unsyncable.insert(path.clone(), reason);
+                    }
+                    None => {
+                        unsyncable.remove(&path);
+                    }
+                }
                 if let Some(lane) = self.lanes.get_mut(&path) {
                     lane.wake();
                     self.touch(&path);
@@ -103,7 +110,7 @@ impl Controller {
         this.scanning = true;
         this.seen_in_scan = 0;
         this.scan_mark = this.observed_rev;
-        this.doubt_mark = this.outcome_rev;
+        this.scan = this.scan.wrapping_add(1).max(1);
     }
 
     /// Another tree stands where the ancestor was agreed: it says nothing any
@@ -143,7 +150,9 @@ impl Controller {
             }
             self.make_lane(side.other(), path);
         }
-        let Some(lane) = self.lanes.get(path) else { return };
+        let scan = self.sides[index(side)].scan;
+        let Some(lane) = self.lanes.get_mut(path) else { return };
+        lane.scan[index(side)] = scan;
         if lane.known(side) && rev <= lane.rev(side) {
             return; // an outcome told something newer
         }
@@ -156,7 +165,7 @@ impl Controller {
         if let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) {
             active.urgent = urgent;
             active.since.get_or_insert(now);
-            active.not_before = None;
+            active.hurry();
             active.released = false;
             active.force = None;
         }
@@ -172,7 +181,7 @@ impl Controller {
         if that.scanned && !self.is_unsyncable(other, path) {
             lane.believe(other, 1, None);
         }
-        self.lanes.insert(path.clone(), lane);
+        self.lanes.insert(path.clone(), Box::new(lane));
     }
 
     /// Whether that side cannot say what is at `path`.
@@ -190,15 +199,23 @@ impl Controller {
         this.observed_rev = this.observed_rev.max(rev);
         this.scanning = false;
         this.scanned = true;
-        let (mark, doubt) = (this.scan_mark, this.doubt_mark);
+        let (mark, scan) = (this.scan_mark, this.scan);
         let mut doubtful = false;
         let mut missing = Vec::new();
-        for (path, lane) in &self.lanes {
-            let known = lane.rev(side);
-            if known <= mark {
+        for (path, lane) in &mut self.lanes {
+            if lane.scan[index(side)] == scan {
+                continue;
+            }
+            // An edit whose outcome comes out of step with the observations may
+            // have made the path behind the scan's back, or before the scan.
+            if matches!(lane.place(), Place::Flying(to, _) if to == side) {
+                if let Some(flight) = lane.active.as_mut().and_then(|lane| lane.flight.as_mut()) {
+                    flight.missed = Some((mark, rev));
+                }
+            } else if lane.rev(side) > mark {
+                doubtful = true; // only another scan can tell
+            } else {
                 missing.push(path.clone());
-            } else if known <= doubt {
-                doubtful = true;
             }
         }
         for path in missing {
@@ -207,18 +224,12 @@ impl Controller {
             }
             if let Some(active) = self.lanes.get_mut(&path).and_then(|lane| lane.active.as_mut()) {
                 active.since.get_or_insert(now);
-                active.not_before = None;
+                active.hurry();
             }
             self.touch(&path);
             self.wake_around(&path);
         }
-        let this = &mut self.sides[index(side)];
-        if doubtful && !this.rechecked {
-            this.rechecked = true;
-            self.effects.push_back(Effect::Rescan(side));
-        } else {
-            this.rechecked = false;
-        }
+        self.sides[index(side)].doubted |= doubtful;
         self.sweep_gone();
     }
 
@@ -233,12 +244,16 @@ impl Controller {
         let Some(flight) = active.flight.take() else { return };
         active.place = Place::Idle;
         self.queues[index(to)].landed(class, &flight);
+        let missed = flight.missed;
+        let told = match &report {
+            Report::Outcome(Outcome::Applied { rev, .. } | Outcome::Stale { rev, .. }) => *rev,
+            _ => 0,
+        };
         match report {
             Report::Outcome(Outcome::Applied { rev, state }) => {
                 self.applied(to, path, *flight, rev, state, now);
             }
             Report::Outcome(Outcome::Stale { rev, state }) => {
-                self.outcome_rev(to, rev);
                 let fresh = lane_is_older(self.lanes.get(path), to, rev);
                 if fresh && agree(state.as_ref(), flight.base.as_ref()) {
                     self.failed(path, None, now); // it says what we believed; do not spin on it
@@ -252,13 +267,18 @@ impl Controller {
             Report::SourceChanged => self.failed(path, None, now),
             Report::Unreachable => self.failed(path, None, now),
         }
+        match missed {
+            // The scan began after that.
+            Some((mark, done)) if told <= mark => {
+                if lane_is_older(self.lanes.get(path), to, done) {
+                    self.believe(to, path, done, None);
+                }
+            }
+            Some(_) => self.sides[index(to)].doubted = true,
+            None => {}
+        }
         self.touch(path);
         self.wake_around(path);
-    }
-
-    fn outcome_rev(&mut self, side: Side, rev: u64) {
-        let this = &mut self.sides[index(side)];
-        this.outcome_rev = this.outcome_rev.max(rev);
     }
 
     fn applied(
@@ -270,7 +290,6 @@ impl Controller {
         state: Option<Entry>,
         now: Duration,
     ) {
-        self.outcome_rev(to, rev);
         let whole = agree(flight.new.as_ref(), flight.source.as_ref());
         let ancestor = match (flight.source, &state) {
             (Some(source), Some(state)) if whole && same_content(&source, state) => match to {
@@ -289,8 +308,7 @@ impl Controller {
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
             return;
         };
-        active.attempts = 0;
-        active.problem = None;
+        active.retry = None;
         active.force = None;
         active.released = false;
         self.problems.remove(path);
@@ -307,11 +325,12 @@ impl Controller {
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
             return;
         };
-        let wait = SYNC_RETRY_MIN.saturating_mul(1 << active.attempts.min(16)).min(SYNC_RETRY_MAX);
-        active.attempts = active.attempts.saturating_add(1);
-        active.not_before = Some(now + wait);
+        let retry = active.retry.get_or_insert_default();
+        let wait = SYNC_RETRY_MIN.saturating_mul(1 << retry.attempts.min(16)).min(SYNC_RETRY_MAX);
+        retry.attempts = retry.attempts.saturating_add(1);
+        retry.not_before = Some(now + wait);
         if let Some(error) = error {
-            active.problem = Some(error.message);
+            retry.problem = Some(error.message);
             self.problems.insert(path.clone());
         }
         self.retries.insert((now + wait, path.clone()));
@@ -338,6 +357,6 @@ impl Controller {
 }
 
 /// Whether what is believed of `side` is older than `rev`.
-fn lane_is_older(lane: Option<&Lane>, side: Side, rev: u64) -> bool {
+fn lane_is_older(lane: Option<&Box<Lane>>, side: Side, rev: u64) -> bool {
     lane.is_some_and(|lane| lane.rev(side) < rev.max(1) || !lane.known(side))
 }

@@ -109,11 +109,12 @@ impl Controller {
     /// Counts and lists for a status. Does not depend on the size of the tree.
     pub fn summary(&self) -> Summary {
         let failed = self.problems.iter().filter_map(|path| {
-            let problem = self.lanes.get(path)?.active.as_ref()?.problem.clone()?;
+            let problem = self.lanes.get(path)?.active.as_ref()?.problem()?.to_string();
             Some((path.clone(), problem))
         });
         let unsyncable = self.sides.iter().flat_map(|side| &side.unsyncable);
-        let unsyncable = unsyncable.map(|(path, problem)| (path.clone(), problem.clone()));
+        let unsyncable = unsyncable
+            .filter_map(|(path, problem)| Some((path.clone(), problem.as_ref()?.to_string())));
         let degraded = [Side::Alpha, Side::Beta]
             .into_iter()
             .filter_map(|side| Some((side, self.sides[index(side)].degraded.clone()?)));
@@ -151,10 +152,15 @@ impl Controller {
     /// What is decided for a path and why, in sentences.
     pub fn why(&self, path: &RelPath) -> Option<String> {
         for (side, name) in [(Side::Alpha, "here"), (Side::Beta, "on the target")] {
-            if self.is_unsyncable(side, path) {
-                let problem = self.sides[index(side)].unsyncable.get(path);
-                let problem = problem.map_or("a directory above it cannot be read", |s| s);
-                return Some(format!("it cannot be synced {name}: {problem}"));
+            let unsyncable = &self.sides[index(side)].unsyncable;
+            let above = core::iter::successors(Some(path.clone()), RelPath::parent)
+                .find_map(|at| Some((at.clone(), unsyncable.get(&at)?.clone())));
+            match above {
+                Some((_, None)) => return Some(format!("an ignore rule names it {name}")),
+                Some((at, Some(problem))) => {
+                    return Some(format!("`{at}` cannot be synced {name}: {problem}"));
+                }
+                None => {}
             }
         }
         let lane = self.lanes.get(path)?;
@@ -165,7 +171,7 @@ impl Controller {
         }
         let view = view(path, lane);
         let states = format!("locally {}, on the target {}", view.alpha, view.beta);
-        let problem = lane.active.as_ref().and_then(|active| active.problem.as_deref());
+        let problem = lane.active.as_ref().and_then(|active| active.problem());
         if let Some(problem) = problem {
             return Some(format!("{states}; the last try failed: {problem}"));
         }

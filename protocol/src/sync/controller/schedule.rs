@@ -126,9 +126,9 @@ impl Controller {
         while self.retries.first().is_some_and(|(at, _)| *at <= now) {
             let Some((at, path)) = self.retries.pop_first() else { return };
             if let Some(active) = self.lanes.get_mut(&path).and_then(|lane| lane.active.as_mut())
-                && active.not_before == Some(at)
+                && active.not_before() == Some(at)
             {
-                active.not_before = None;
+                active.hurry();
                 self.touch(&path);
             }
         }
@@ -153,6 +153,7 @@ impl Controller {
                 held: self.held[index(to)].len() as u64,
                 left_at_source: self.sides[index(to.other())].present,
                 present: self.sides[index(to)].present,
+                agreed: self.totals.agreed,
             };
             if !self.brakes[index(to)].judge(now, burst) {
                 continue;
@@ -243,7 +244,7 @@ impl Controller {
         let source = lane.state(to.other());
         let active = lane.active.as_mut()?;
         active.place = Place::Flying(to, class);
-        let flight = Flight { batch, orphan: false, source, base, new };
+        let flight = Flight { batch, orphan: false, missed: None, source, base, new };
         let mut carried = Carried {
             op: Op { path: path.clone(), base: flight.base.clone(), new: flight.new.clone() },
             body: None,
@@ -255,8 +256,8 @@ impl Controller {
         }
         active.flight = Some(Box::new(flight));
         let body = active.body.take();
-        self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, |(_, body)| body.len()));
-        if let Some((side, body)) = body
+        self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, |held| held.1.len()));
+        if let Some((side, body)) = body.map(|held| *held)
             && side == to.other()
             && needs_body
             && class != Class::Large
@@ -268,6 +269,14 @@ impl Controller {
 
     /// What follows when nothing is on its way any more.
     fn arrive(&mut self) {
+        for side in [Side::Alpha, Side::Beta] {
+            let this = &mut self.sides[index(side)];
+            // While edits are on their way a scan would only end in new doubts.
+            if this.doubted && !this.scanning && self.queues[index(side)].is_empty() {
+                this.doubted = false;
+                self.effects.push_back(Effect::Rescan(side));
+            }
+        }
         if self.gone.len() > 256 {
             self.sweep_gone();
         }
