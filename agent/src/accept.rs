@@ -153,8 +153,7 @@ impl Sessions {
         let opening = tokio::time::timeout(HELLO_TIMEOUT, open(stream)).await;
         let Channel { name, mut rx, mut tx, lease } =
             opening.unwrap_or(Err(AcceptError::Opening))?;
-        let endpoint =
-            hello::agent(&mut rx, &mut tx, async |hello| self.answer(&hello)).await?;
+        let endpoint = hello::agent(&mut rx, &mut tx, async |hello| self.answer(&hello)).await?;
         let alive = self.0.carriers.alive();
         let (lease_rx, lease_tx) = lease.map(UnixStream::into_split).unzip();
         let generation = endpoint.socket().replace(Carrier {
@@ -175,9 +174,8 @@ impl Sessions {
     }
 
     fn answer(&self, hello: &HubHello) -> Result<(AgentHello, Endpoint), HelloError> {
-        let (endpoint, resumed) = self
-            .session(hello.fingerprint)
-            .map_err(|error| io::Error::other(error.to_string()))?;
+        let (endpoint, resumed) =
+            self.session(hello.fingerprint).map_err(|error| io::Error::other(error.to_string()))?;
         let shared = &self.0;
         let answer = AgentHello {
             fingerprint: shared.identity.fingerprint(),
@@ -199,9 +197,8 @@ impl Sessions {
             return Ok((session.endpoint.clone(), session.endpoint.in_use()));
         }
         if open.len() >= SESSIONS_MAX {
-            let gone = |session: &Session| {
-                session.endpoint.socket().status().borrow().name.is_none()
-            };
+            let gone =
+                |session: &Session| session.endpoint.socket().status().borrow().name.is_none();
             let Some(oldest) = open.iter().position(gone) else {
                 let reason = format!("{SESSIONS_MAX} hubs use this agent already");
                 return Err(QuicError::Setup { reason });

@@ -125,10 +125,7 @@ mod tests {
             of("attach --state-dir /s --root /r --start"),
             Ok(Command::Attach { agent: settings("/r", day), start: true })
         );
-        assert_eq!(
-            of("serve --state-dir /s --grace-ms 5"),
-            Ok(Command::Serve(settings("/", 5)))
-        );
+        assert_eq!(of("serve --state-dir /s --grace-ms 5"), Ok(Command::Serve(settings("/", 5))));
         assert_eq!(of("--version"), Ok(Command::Version));
         assert_eq!(of(""), Err(ArgsError::Nothing));
         assert_eq!(of("attach"), Err(ArgsError::StateDir));

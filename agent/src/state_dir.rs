@@ -58,8 +58,7 @@ impl StateDir {
     /// # Errors
     /// See [`StateDirError`].
     pub fn create(path: &Path) -> Result<Self, StateDirError> {
-        let failed =
-            |what| move |source| StateDirError::Io { what, path: path.to_owned(), source };
+        let failed = |what| move |source| StateDirError::Io { what, path: path.to_owned(), source };
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(path).map_err(failed("create the state directory"))?;
@@ -104,14 +103,12 @@ impl StateDir {
     /// path any more.
     fn lock(&self, name: &str, how: FlockOperation) -> Result<Option<Lock>, StateDirError> {
         let path = self.0.join(name);
-        let failed =
-            |what| { let path = path.clone(); move |source| StateDirError::Io { what, path, source } };
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path);
+        let failed = |what| {
+            let path = path.clone();
+            move |source| StateDirError::Io { what, path, source }
+        };
+        let opened =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(failed("open"))?,

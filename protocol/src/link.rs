@@ -141,8 +141,8 @@ impl Machine {
                 effects.push(Effect::Ping);
             }
             (Event::DialFailed { reason, again }, State::Dialling) => {
-                let hopeless = !self.was_up
-                    && (!again || self.backoff.attempts() >= FIRST_ATTEMPTS_MAX);
+                let hopeless =
+                    !self.was_up && (!again || self.backoff.attempts() >= FIRST_ATTEMPTS_MAX);
                 self.reason = reason;
                 if hopeless {
                     self.state = State::Down { reason: self.reason.clone() };

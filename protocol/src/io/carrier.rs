@@ -172,11 +172,7 @@ impl CarrierSocket {
             (state.generation, std::mem::take(&mut state.send_wakers))
         };
         queues.epoch.fetch_add(1, Ordering::Relaxed);
-        queues.status_tx.send_replace(CarrierStatus {
-            generation,
-            name: Some(name),
-            ended: None,
-        });
+        queues.status_tx.send_replace(CarrierStatus { generation, name: Some(name), ended: None });
         let task = tokio::spawn(run(carrier, queues.clone(), generation));
         *lock(&self.0.task) = Some(task.abort_handle());
         wakers.into_values().for_each(Waker::wake);

@@ -102,9 +102,8 @@ impl Endpoint {
             .inner
             .connect(ADDRESS, NAME)
             .map_err(|error| QuicError::Setup { reason: error.to_string() })?;
-        let connection = connecting
-            .await
-            .map_err(|error| QuicError::Handshake { reason: error.to_string() })?;
+        let connection =
+            connecting.await.map_err(|error| QuicError::Handshake { reason: error.to_string() })?;
         Ok(Connection::quic(connection))
     }
 
