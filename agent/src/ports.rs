@@ -8,16 +8,16 @@ use std::time::Duration;
 use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::Channel;
 use protocol::io::framed::FrameError;
-use protocol::io::pump::{self, Counters};
+use protocol::io::pump::{self, Counters, CuttingTcp};
 use protocol::limits::DIAL_TIMEOUT;
 use protocol::wire::port::{Dial, Protocol};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
+use crate::dns;
 use crate::router::{accept, refuse};
 
-mod resolve;
 mod udp;
 
 /// How long one address may be silent before the next one is tried beside it
@@ -73,7 +73,7 @@ async fn open(dial: &Dial) -> Result<Far, WireError> {
         return Err(WireError::new(ErrorCode::BadRequest, "port 0 cannot be dialled"));
     }
     let attempt = async {
-        let addresses = resolve::resolve(&dial.host).await?;
+        let addresses = dns::resolve(&dial.host).await?;
         match dial.protocol {
             Protocol::Tcp => {
                 let tcp = connect(&addresses, dial.port).await;
@@ -147,7 +147,7 @@ async fn join(far: Far, channel: Channel, context: &Context) -> Result<(), Frame
     let joined = async {
         match far {
             Far::Tcp(tcp) => {
-                let _ = tcp.set_nodelay(true); // slower without, but right
+                let tcp = CuttingTcp::new(tcp);
                 let done = pump::tcp(tcp, tx, async { Ok(rx) }, &Counters::default()).await;
                 if let Err(error) = done {
                     tracing::debug!(%error, "a forwarded connection was cut");

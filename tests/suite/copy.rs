@@ -1,5 +1,7 @@
-//! Suite: `cp` both ways between a local tree and an agent's, over a connection
-//! in memory, and what a hostile end may try.
+//! Suite: `cp` both ways between a local tree and an agent's, over a real
+//! connection in memory, and what a hostile end may try.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +12,13 @@ use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::remote::copy::{download, upload};
 use protocol::error::ErrorCode;
 use protocol::io::connection::{Channel, Connection, OpenError};
 use protocol::io::copy::{CopyError, Destination, Source, Summary};
 use protocol::io::framed;
+use protocol::io::quic::{self, Pair};
 use protocol::path::RelPath;
 use protocol::wire::copy::{Attributes, Copy, Piece, Verdict};
 use protocol::wire::stream::{Open, Priority};
@@ -29,6 +33,7 @@ struct Bench {
     home: tempfile::TempDir,
     root: tempfile::TempDir,
     hub: Connection,
+    _pair: Pair,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,17 +43,18 @@ enum Way {
 }
 
 impl Bench {
-    fn new() -> Self {
+    async fn new() -> Self {
         let (home, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (hub, agent) = Connection::memory_pair();
+        let pair = quic::pair().await.unwrap();
         let router = Router::new(Context {
             root: root.path().to_path_buf(),
             state_dir: root.path().join(".state"),
             shutdown: CancellationToken::new(),
             marker: "suite-copy".to_owned(),
         });
+        let (hub, agent) = (pair.hub.clone(), pair.agent.clone());
         tokio::spawn(async move { router.serve(agent).await });
-        Self { home, root, hub }
+        Self { home, root, hub, _pair: pair }
     }
 
     async fn open(&self, copy: Copy) -> Result<Channel, String> {
@@ -137,7 +143,7 @@ fn plant(root: &Path) {
 #[tokio::test]
 async fn a_tree_arrives_with_modes_times_and_links_both_ways() {
     for way in [Way::In, Way::Out] {
-        let bench = Bench::new();
+        let bench = Bench::new().await;
         let (from, to) = bench.ends(way);
         plant(from);
         let summary = bench.cp(way, "src", "copy").await.unwrap();
@@ -152,7 +158,7 @@ async fn a_tree_arrives_with_modes_times_and_links_both_ways() {
 async fn where_things_land_is_what_cp_does() {
     let check = async |from: &str, to: &str, expected: &[&str]| {
         for way in [Way::In, Way::Out] {
-            let bench = Bench::new();
+            let bench = Bench::new().await;
             let (source, target) = bench.ends(way);
             fs::create_dir_all(source.join("d/e")).unwrap();
             fs::write(source.join("d/f"), "f").unwrap();
@@ -186,7 +192,7 @@ async fn where_things_land_is_what_cp_does() {
 
 #[tokio::test]
 async fn absolute_paths_of_the_target_are_below_its_root() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     fs::write(bench.home.path().join("f"), "f").unwrap();
     fs::create_dir(bench.root.path().join("app")).unwrap();
     bench.cp(Way::In, "f", "/app").await.unwrap();
@@ -200,7 +206,7 @@ async fn absolute_paths_of_the_target_are_below_its_root() {
 async fn what_cannot_be_copied_is_told() {
     let check = async |from: &str, to: &str, words: &[&str]| {
         for way in [Way::In, Way::Out] {
-            let bench = Bench::new();
+            let bench = Bench::new().await;
             let (source, target) = bench.ends(way);
             fs::create_dir_all(source.join("d/x")).unwrap();
             fs::write(source.join("f"), "f").unwrap();
@@ -230,7 +236,7 @@ async fn what_cannot_be_copied_is_told() {
 #[tokio::test]
 async fn what_is_no_file_is_skipped_and_named() {
     for way in [Way::In, Way::Out] {
-        let bench = Bench::new();
+        let bench = Bench::new().await;
         let (from, to) = bench.ends(way);
         fs::create_dir(from.join("d")).unwrap();
         fs::write(from.join("d/f"), "f").unwrap();
@@ -305,7 +311,7 @@ async fn a_hostile_end_cannot_leave_the_destination() {
         ("too long", vec![0xff; 8]),
     ];
     for (name, bytes) in attempts {
-        let bench = Bench::new();
+        let bench = Bench::new().await;
         let aside = tempfile::tempdir().unwrap();
         let target = bench.root.path().join("in");
         fs::create_dir_all(target.join("n")).unwrap();
@@ -326,7 +332,7 @@ async fn a_hostile_end_cannot_leave_the_destination() {
 
 #[tokio::test]
 async fn a_copy_that_is_cut_leaves_no_half_file() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let Channel { mut tx, rx } = bench.open(Copy::In("new".to_owned())).await.unwrap();
     for piece in [
         Piece::Begin(b"f".to_vec()),
@@ -335,25 +341,15 @@ async fn a_copy_that_is_cut_leaves_no_half_file() {
     ] {
         framed::write(&mut tx, &piece).await.unwrap();
     }
-    let started = async {
-        while tree(bench.root.path()).is_empty() {
-            tokio::task::yield_now().await
-        }
-    };
-    within(started).await;
+    wait::until_async("begun", async || (!tree(bench.root.path()).is_empty()).then_some(())).await;
     tx.reset();
     drop((tx, rx));
-    let removed = async {
-        while !tree(bench.root.path()).is_empty() {
-            tokio::task::yield_now().await
-        }
-    };
-    within(removed).await;
+    wait::until_async("removed", async || tree(bench.root.path()).is_empty().then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_lost_link_is_told() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let Channel { tx, rx } = bench.open(Copy::In("new".to_owned())).await.unwrap();
     bench.hub.close("gone");
     fs::write(bench.home.path().join("f"), "f").unwrap();

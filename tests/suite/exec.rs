@@ -1,5 +1,7 @@
 //! Suite: commands, terminals, the supervised app and its log, from the client
-//! half to real processes, over a connection in memory.
+//! half to real processes, over a real connection in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
 
 use std::future::Future;
 use std::path::Path;
@@ -7,12 +9,14 @@ use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::remote::exec::{self, Event, ExitStatus, Streams};
 use lsp::remote::splice::splice;
 use lsp::remote::{app, logs};
 use protocol::error::ErrorCode;
 use protocol::io::connection::{Channel, Connection, OpenError};
 use protocol::io::framed;
+use protocol::io::quic::{self, Pair};
 use protocol::wire::app::{AppCommand, AppReply, AppRequest, Logs};
 use protocol::wire::exec::{Exec, Exit, Input, Output, WindowSize};
 use protocol::wire::stream::{Open, Opened, Priority};
@@ -27,22 +31,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Bench {
     root: tempfile::TempDir,
     hub: Connection,
+    _pair: Pair,
     router: Router,
 }
 
 impl Bench {
-    fn new() -> Self {
+    async fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (hub, agent) = Connection::memory_pair();
+        let pair = quic::pair().await.unwrap();
         let router = Router::new(Context {
             root: root.path().to_path_buf(),
             state_dir: root.path().join(".state"),
             shutdown: CancellationToken::new(),
             marker: format!("suite-exec-{}", root.path().display()),
         });
-        let serving = router.clone();
+        let (serving, hub, agent) = (router.clone(), pair.hub.clone(), pair.agent.clone());
         tokio::spawn(async move { serving.serve(agent).await });
-        Self { root, hub, router }
+        Self { root, hub, _pair: pair, router }
     }
 
     fn path(&self) -> &Path {
@@ -98,14 +103,8 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("no hang")
 }
 
-/// Waits until something outside of our reach is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let turns = async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, turns).await.is_ok(), "never {what}");
+    wait::until_async(what, async || is_so().then_some(())).await;
 }
 
 fn is_alive(pid: &str) -> bool {
@@ -121,7 +120,7 @@ fn code(code: u8) -> ExitStatus {
 
 #[tokio::test]
 async fn output_is_told_apart_and_the_exit_code_is_the_commands() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let ran = bench.sh("echo out; echo err >&2; exit 7").await;
     assert_eq!(ran, (code(7), "out\n".to_owned(), "err\n".to_owned()));
     assert_eq!(bench.sh("exit 0").await.0, code(0));
@@ -130,7 +129,7 @@ async fn output_is_told_apart_and_the_exit_code_is_the_commands() {
 
 #[tokio::test]
 async fn directory_environment_and_marker_reach_the_command() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     std::fs::create_dir_all(bench.path().join("app/src")).unwrap();
     let root = bench.path().canonicalize().unwrap().display().to_string();
     let check = async |cwd: Option<&str>, expected: &str| {
@@ -150,7 +149,7 @@ async fn directory_environment_and_marker_reach_the_command() {
 
 #[tokio::test]
 async fn what_cannot_run_is_refused_with_the_reason_and_the_shells_code() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     std::fs::write(bench.path().join("plain"), "text").unwrap();
     let plain = bench.path().join("plain").display().to_string();
     let check = async |exec: Exec, expected: (ErrorCode, u8), words: &str| {
@@ -174,16 +173,24 @@ async fn what_cannot_run_is_refused_with_the_reason_and_the_shells_code() {
 
 #[tokio::test]
 async fn ten_thousand_lines_arrive_in_order_before_the_exit() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (status, out, _) = bench.sh("seq 1 10000; exit 3").await;
     assert_eq!(status, code(3));
     let expected: String = (1..=10_000).map(|number| format!("{number}\n")).collect();
     assert!(out == expected, "{} bytes", out.len());
 }
 
+#[tokio::test]
+async fn neither_output_starves_the_other() {
+    let bench = Bench::new().await;
+    let both = "yes & flood=$!; (sleep 0.1; echo heard >&2; kill $flood) & wait";
+    let (status, _, err) = bench.sh(both).await;
+    assert_eq!((status, err.as_str()), (code(0), "heard\n"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_megabytes_of_any_bytes_pass_both_ways() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let body: Vec<u8> =
         (0..64u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let (status, out, _) = run_on(bench.open(command(&["cat"])).await.unwrap(), &body).await;
@@ -198,7 +205,7 @@ async fn sixty_four_megabytes_of_any_bytes_pass_both_ways() {
 
 #[tokio::test]
 async fn a_command_that_reads_no_input_ends_all_the_same() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let body = vec![b'x'; 8 << 20];
     let (status, out, _) =
         run_on(bench.open(command(&["head", "-c", "3"])).await.unwrap(), &body).await;
@@ -207,7 +214,7 @@ async fn a_command_that_reads_no_input_ends_all_the_same() {
 
 #[tokio::test]
 async fn a_grandchild_that_keeps_the_output_open_does_not_hold_the_exit_up() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (status, out, _) = bench.sh("sleep 1000 & echo $!; exit 4").await;
     assert_eq!(status, code(4));
     assert!(is_alive(&out), "what was started in the background stays");
@@ -217,7 +224,7 @@ async fn a_grandchild_that_keeps_the_output_open_does_not_hold_the_exit_up() {
 
 #[tokio::test]
 async fn signals_reach_the_whole_group() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let ready = "trap 'echo got; exit 9' INT; echo ready; while :; do sleep 0.01; done";
     let Channel { mut tx, mut rx } = bench.open(command(&["sh", "-c", ready])).await.unwrap();
     let mut out = String::new();
@@ -256,7 +263,7 @@ async fn expect(rx: &mut (impl tokio::io::AsyncRead + Unpin), seen: &mut String,
 
 #[tokio::test]
 async fn a_terminal_has_a_size_and_control_characters_work() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let shell = "trap 'stty size' WINCH; stty size; tty >/dev/null && echo terminal; \
                  while :; do read line && echo \"<$line>\"; done";
     let tty = Some(WindowSize { rows: 31, cols: 97 });
@@ -270,6 +277,9 @@ async fn a_terminal_has_a_size_and_control_characters_work() {
     framed::write(&mut tx, &Input::Resize(size)).await.unwrap();
     framed::write(&mut tx, &Input::Stdin(b"again\r".to_vec())).await.unwrap();
     expect(&mut rx, &mut seen, "50 120").await;
+    // A shell that waits for a child leaves Ctrl-C to it, so it must be reading.
+    framed::write(&mut tx, &Input::Stdin(b"third\r".to_vec())).await.unwrap();
+    expect(&mut rx, &mut seen, "<third>\r\n").await;
     framed::write(&mut tx, &Input::Stdin(vec![3])).await.unwrap(); // Ctrl-C
     let exit = within(async {
         loop {
@@ -283,14 +293,14 @@ async fn a_terminal_has_a_size_and_control_characters_work() {
 
 #[tokio::test]
 async fn the_users_shell_runs_when_no_command_is_named() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (status, out, _) = bench.run(&[], b"echo from $((6*7)); exit 5\n").await;
     assert_eq!((status, out.as_str()), (code(5), "from 42\n"));
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_the_whole_tree_with_it() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     // One child ignores SIGHUP, one left the session, and input waits unread.
     let tree = "(trap '' HUP; echo $BASHPID; sleep 1000) & setsid sleep 1000 & echo $! $$; wait";
     let Channel { mut tx, rx } = bench.open(command(&["bash", "-c", tree])).await.unwrap();
@@ -315,7 +325,7 @@ async fn a_client_that_goes_away_takes_the_whole_tree_with_it() {
 
 #[tokio::test]
 async fn a_lost_link_is_told_and_ends_with_255() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let Channel { tx, rx } = bench.open(command(&["sleep", "1000"])).await.unwrap();
     let (_event_tx, event_rx) = mpsc::channel(1);
     let streams = Streams {
@@ -333,7 +343,7 @@ async fn a_lost_link_is_told_and_ends_with_255() {
 
 #[tokio::test]
 async fn events_are_passed_on_and_quitting_needs_no_answer() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let check = async |events: &[Event], expected: u8| {
         let Channel { tx, rx } = bench.open(command(&["sleep", "1000"])).await.unwrap();
         let (event_tx, event_rx) = mpsc::channel(8);
@@ -355,7 +365,7 @@ async fn events_are_passed_on_and_quitting_needs_no_answer() {
 
 #[tokio::test]
 async fn a_face_speaks_through_the_hub_and_its_end_ends_the_command() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let face = |exec: Exec| {
         let (face, hub_side) = tokio::io::duplex(64 * 1024);
         let hub = bench.hub.clone();
@@ -398,7 +408,7 @@ async fn a_face_speaks_through_the_hub_and_its_end_ends_the_command() {
 
 #[tokio::test]
 async fn the_app_is_left_alone_restarted_replaced_and_stopped() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     assert_eq!(bench.app(AppRequest::Status).await, AppReply::None);
     let refused = app::request(&bench.hub, AppRequest::Restart).await.unwrap_err();
     assert!(matches!(&refused, OpenError::Refused(e) if e.code == ErrorCode::NotFound));
@@ -431,7 +441,7 @@ async fn the_app_is_left_alone_restarted_replaced_and_stopped() {
 
 #[tokio::test]
 async fn an_exit_is_reported_and_the_app_stays_ended() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let mut watch = app::watch(&bench.hub).await.unwrap();
     assert_eq!(within(watch.next()).await.unwrap(), AppReply::None);
     bench.app(AppRequest::Launch(script("echo last words; exit 3"))).await;
@@ -455,7 +465,7 @@ async fn an_exit_is_reported_and_the_app_stays_ended() {
 
 #[tokio::test]
 async fn hooks_run_one_at_a_time_into_the_log() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let hook = || AppRequest::Hook(script("echo begin; sleep 0.1; echo end; exit 2"));
     let (one, two) = tokio::join!(bench.app(hook()), bench.app(hook()));
     assert_eq!((one, two), (AppReply::Ran(Exit::Code(2)), AppReply::Ran(Exit::Code(2))));
@@ -467,7 +477,7 @@ async fn hooks_run_one_at_a_time_into_the_log() {
 
 #[tokio::test]
 async fn a_hook_whose_client_goes_away_is_ended() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let hook = AppRequest::Hook(script("echo $$ > hook; sleep 1000"));
     let (hub, open) = (bench.hub.clone(), hook);
     let asking = tokio::spawn(async move { app::request(&hub, open).await });
@@ -479,17 +489,17 @@ async fn a_hook_whose_client_goes_away_is_ended() {
 
 #[tokio::test]
 async fn a_follower_sees_the_tail_and_then_what_comes() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let go = bench.path().join("go");
     bench
         .app(AppRequest::Launch(script(
             "seq 1 100; while [ ! -e go ]; do sleep 0.01; done; echo came; exec sleep 1000",
         )))
         .await;
-    let printed = bench.path().join("x");
-    let _ = printed;
-    let wait = async { while !bench.logs(Some(1)).await.ends_with("100\n") {} };
-    within(wait).await;
+    wait::until_async("all lines", async || {
+        bench.logs(Some(1)).await.ends_with("100\n").then_some(())
+    })
+    .await;
     let open = Open::Logs(Logs { tail: Some(2), follow: true });
     let channel = bench.hub.open(&open, Priority::Proxied).await.unwrap();
     let (out_tx, out_rx) = tokio::io::duplex(4096);
@@ -505,7 +515,7 @@ async fn a_follower_sees_the_tail_and_then_what_comes() {
 
 #[tokio::test]
 async fn garbage_after_the_opening_ends_the_command_and_nothing_else() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     for garbage in [&[0xff; 64][..], &[0, 0, 0, 2, 0xff, 0xff][..], &[0, 0, 0, 9, 1][..]] {
         let Channel { mut tx, mut rx } = bench.open(command(&["sleep", "1000"])).await.unwrap();
         tx.write_all(garbage).await.unwrap();

@@ -1,5 +1,7 @@
 //! Suite: forwards. Everything from a local client to a server beside the agent,
-//! over a connection in memory: what carries it is no concern of a forward.
+//! over a real connection in memory: what carries it is no concern of a forward.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
 
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -9,8 +11,10 @@ use std::time::Duration;
 
 use agent::context::Context;
 use agent::router::Router;
+use harness::wait;
 use lsp::ports::{ForwardError, ForwardStatus, Forwards};
 use protocol::io::connection::Connection;
+use protocol::io::quic::{self, Pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
@@ -21,28 +25,29 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent and the hub's end of a connection to it.
 struct Bench {
-    hub: Connection,
+    pair: Pair,
     connection_tx: watch::Sender<Option<Connection>>,
     forwards: Forwards,
 }
 
-fn serve_agent() -> Connection {
-    let (hub, agent) = Connection::memory_pair();
+async fn serve_agent() -> Pair {
+    let pair = quic::pair().await.unwrap();
     let router = Router::new(Context {
         root: PathBuf::from("/"),
         state_dir: std::env::temp_dir(),
         shutdown: CancellationToken::new(),
         marker: "suite-ports".to_owned(),
     });
+    let agent = pair.agent.clone();
     tokio::spawn(async move { router.serve(agent).await });
-    hub
+    pair
 }
 
 impl Bench {
-    fn new() -> Self {
-        let hub = serve_agent();
-        let (connection_tx, connection_rx) = watch::channel(Some(hub.clone()));
-        Self { hub, connection_tx, forwards: Forwards::new(connection_rx) }
+    async fn new() -> Self {
+        let pair = serve_agent().await;
+        let (connection_tx, connection_rx) = watch::channel(Some(pair.hub.clone()));
+        Self { pair, connection_tx, forwards: Forwards::new(connection_rx) }
     }
 
     /// A forward to `port` on any free local port.
@@ -56,13 +61,7 @@ impl Bench {
 
     /// Waits until the only forward's status is so.
     async fn until(&self, what: &str, is_so: impl Fn(&ForwardStatus) -> bool) {
-        let turns = async {
-            while !is_so(&self.status()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        let done = tokio::time::timeout(PATIENCE, turns).await;
-        assert!(done.is_ok(), "never {what}: {:?}", self.status());
+        wait::until_async(what, async || is_so(&self.status()).then_some(())).await;
     }
 }
 
@@ -107,7 +106,7 @@ async fn cut_of(tcp: &mut TcpStream) -> std::io::Result<usize> {
 
 #[tokio::test]
 async fn both_loopback_families_reach_the_server_and_half_close_is_kept() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
     assert!(status.local[0].is_ipv4());
     for address in &status.local {
@@ -126,7 +125,7 @@ async fn both_loopback_families_reach_the_server_and_half_close_is_kept() {
 
 #[tokio::test]
 async fn a_server_that_speaks_first_and_closes_first_is_heard() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let status = bench.forward(&listener.local_addr().unwrap().port().to_string()).await;
     let mut client = TcpStream::connect(status.local[0]).await.unwrap();
@@ -145,7 +144,7 @@ async fn a_server_that_speaks_first_and_closes_first_is_heard() {
 
 #[tokio::test]
 async fn a_refusal_over_there_is_a_cut_here_and_is_told() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let port = closed_port().await;
     let status = bench.forward(&port.to_string()).await;
     let mut client = TcpStream::connect(status.local[0]).await.unwrap();
@@ -158,7 +157,7 @@ async fn a_refusal_over_there_is_a_cut_here_and_is_told() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_told() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward("no-such-host.invalid:80").await;
     let mut client = TcpStream::connect(status.local[0]).await.unwrap();
     assert_eq!(cut_of(&mut client).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -169,7 +168,7 @@ async fn a_name_that_does_not_resolve_is_told() {
 
 #[tokio::test]
 async fn a_reset_on_either_side_is_a_reset_on_the_other() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let status = bench.forward(&listener.local_addr().unwrap().port().to_string()).await;
 
@@ -188,7 +187,7 @@ async fn a_reset_on_either_side_is_a_reset_on_the_other() {
 
 #[tokio::test]
 async fn datagrams_of_every_size_go_both_ways_and_peers_are_told_apart() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = server.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -216,7 +215,7 @@ async fn datagrams_of_every_size_go_both_ways_and_peers_are_told_apart() {
 
 #[tokio::test]
 async fn a_taken_port_gives_the_next_free_one_unless_that_is_ruled_out() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let spec = || format!("{port}:80").parse().unwrap();
@@ -231,7 +230,7 @@ async fn a_taken_port_gives_the_next_free_one_unless_that_is_ruled_out() {
 
 #[tokio::test]
 async fn a_port_taken_in_one_family_counts_as_taken() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
         return; // a machine without IPv6 cannot take it
     };
@@ -242,7 +241,7 @@ async fn a_port_taken_in_one_family_counts_as_taken() {
 
 #[tokio::test]
 async fn removal_closes_the_port_and_cuts_its_connections() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
     let local = status.local[0];
     let mut client = TcpStream::connect(local).await.unwrap();
@@ -259,26 +258,51 @@ async fn removal_closes_the_port_and_cuts_its_connections() {
 
 #[tokio::test]
 async fn connections_wait_for_the_link_and_move_to_the_next_one() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
     let local = status.local[0];
 
     let mut open = TcpStream::connect(local).await.unwrap();
     open.write_all(b"x").await.unwrap();
     open.read_exact(&mut [0]).await.unwrap();
-    bench.hub.close("the agent is gone");
+    bench.pair.hub.close("the agent is gone");
     assert_eq!(cut_of(&mut open).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
 
     bench.connection_tx.send_replace(None);
     let waiting = tokio::spawn(async move { ask(local, b"patience").await });
     bench.until("waiting", |status| status.open == 1).await;
-    bench.connection_tx.send_replace(Some(serve_agent()));
+    let next = serve_agent().await;
+    bench.connection_tx.send_replace(Some(next.hub.clone()));
     assert_eq!(waiting.await.unwrap(), b"patience");
 }
 
 #[tokio::test]
+async fn a_client_that_waits_for_the_link_is_cut_by_removal() {
+    let bench = Bench::new().await;
+    bench.connection_tx.send_replace(None);
+    let status = bench.forward("80").await;
+    let mut client = TcpStream::connect(status.local[0]).await.unwrap();
+    bench.until("waiting", |status| status.open == 1).await;
+    bench.forwards.remove(&status.local[0].port().to_string()).await.unwrap();
+    assert_eq!(cut_of(&mut client).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn localhost_means_either_family() {
+    let bench = Bench::new().await;
+    let Ok(server) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+        return; // a machine without IPv6 has one only
+    };
+    let status = bench.forward(&server.local_addr().unwrap().port().to_string()).await;
+    let mut client = TcpStream::connect(status.local[0]).await.unwrap();
+    let (mut accepted, _) = server.accept().await.unwrap();
+    accepted.write_all(b"six").await.unwrap();
+    client.read_exact(&mut [0; 3]).await.unwrap();
+}
+
+#[tokio::test]
 async fn two_hundred_connections_at_once_each_get_their_own_bytes() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
     let everybody = Arc::new(tokio::sync::Barrier::new(200));
     let clients: Vec<_> = (0u32..200)
@@ -311,7 +335,7 @@ async fn two_hundred_connections_at_once_each_get_their_own_bytes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_megabytes_arrive_whole_both_ways() {
     const LEN: usize = 64 * 1024 * 1024;
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let status = bench.forward(&echo_server().await.to_string()).await;
     let mut tcp = TcpStream::connect(status.local[0]).await.unwrap();
     let (mut rx, mut tx) = tcp.split();

@@ -24,6 +24,11 @@ const QUIET: Duration = Duration::from_millis(250);
 /// Longer than a full pipe needs on a slow link.
 const LINGER: Duration = Duration::from_secs(10);
 
+enum Source {
+    Out,
+    Err,
+}
+
 /// Carries output until the process ended and its output is complete.
 pub(super) async fn carry(
     child: &mut Child,
@@ -46,15 +51,20 @@ pub(super) async fn carry(
         {
             return Ok(exit);
         }
+        // Neither may starve the other, but both come before the clock.
+        let either = async {
+            tokio::select! {
+                read = read(&mut out, &mut out_buffer) => (Source::Out, read),
+                read = read(&mut err, &mut err_buffer) => (Source::Err, read),
+            }
+        };
         tokio::select! {
             biased;
-            read = read(&mut out, &mut out_buffer) => match read {
-                Some(bytes) => framed::write(tx, &Output::Stdout(bytes)).await?,
-                None => out = None,
-            },
-            read = read(&mut err, &mut err_buffer) => match read {
-                Some(bytes) => framed::write(tx, &Output::Stderr(bytes)).await?,
-                None => err = None,
+            read = either => match read {
+                (Source::Out, Some(bytes)) => framed::write(tx, &Output::Stdout(bytes)).await?,
+                (Source::Err, Some(bytes)) => framed::write(tx, &Output::Stderr(bytes)).await?,
+                (Source::Out, None) => out = None,
+                (Source::Err, None) => err = None,
             },
             status = child.wait(), if ended.is_none() => {
                 ended = Some((super::exit_of(status), Instant::now()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use protocol::io::connection::{Channel, Connection, OpenError};
 use protocol::io::framed;
-use protocol::io::pump::{self, Counters, PumpError};
+use protocol::io::pump::{self, Counters, CuttingTcp, PumpError};
 use protocol::limits::FORWARD_PATIENCE;
 use protocol::wire::port::{Dial, Protocol};
 use protocol::wire::stream::{Open, Priority};
@@ -97,14 +97,10 @@ impl Forward {
     }
 
     async fn carry(&self, tcp: TcpStream) {
-        let _ = tcp.set_nodelay(true); // slower without, but right
+        let tcp = CuttingTcp::new(tcp); // a reset says more than an end
         let channel = match self.open().await {
             Ok(channel) => channel,
-            Err(error) => {
-                self.stats.fail(chain(&error));
-                let _ = tcp.set_zero_linger(); // a reset says more than an end
-                return;
-            }
+            Err(error) => return self.stats.fail(chain(&error)),
         };
         let Channel { tx, rx } = channel;
         match pump::tcp(tcp, tx, pump::opened(rx), &self.stats.bytes).await {

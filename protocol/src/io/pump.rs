@@ -54,7 +54,7 @@ pub struct Cutting {
 }
 
 /// A TCP stream that sends RST when it is dropped, unless it was ended.
-struct CuttingTcp {
+pub struct CuttingTcp {
     tcp: TcpStream,
     ended: bool,
 }
@@ -65,12 +65,11 @@ struct CuttingTcp {
 /// # Errors
 /// See [`PumpError`]; by then both sides are cut.
 pub async fn tcp(
-    tcp: TcpStream,
+    mut tcp: CuttingTcp,
     tx: ChannelTx,
     opening: impl Future<Output = Result<ChannelRx, PumpError>>,
     counters: &Counters,
 ) -> Result<(), PumpError> {
-    let mut tcp = CuttingTcp { tcp, ended: false };
     let (local_rx, local_tx) = tcp.tcp.split();
     halves(local_rx, local_tx, tx, opening, counters).await?;
     tcp.ended = true;
@@ -163,6 +162,14 @@ impl Drop for Cutting {
         if !self.ended {
             self.tx.reset();
         }
+    }
+}
+
+impl CuttingTcp {
+    /// Guards `tcp`, and sends its small writes at once.
+    pub fn new(tcp: TcpStream) -> Self {
+        let _ = tcp.set_nodelay(true); // slower without, but right
+        Self { tcp, ended: false }
     }
 }
 

@@ -25,7 +25,7 @@ type Stamp = [Option<SystemTime>; 2];
 static SHARED: Mutex<Option<(Stamp, Arc<TokioResolver>)>> = Mutex::new(None);
 
 /// The addresses of `host`, best first, never empty.
-pub(super) async fn resolve(host: &str) -> Result<Vec<IpAddr>, WireError> {
+pub(crate) async fn resolve(host: &str) -> Result<Vec<IpAddr>, WireError> {
     let name = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
