@@ -11,7 +11,7 @@ use protocol::io::connection::Connection;
 use protocol::io::replica::{Replica, ReplicaError};
 use protocol::path::RelPath;
 use protocol::sync::controller::{Class, Controller, Effect, Phase, Report};
-use protocol::sync::entry::{Observation, Side};
+use protocol::sync::entry::{Entry, Observation, Side};
 use protocol::sync::mode::Mode;
 use protocol::wire::stream::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -76,6 +76,12 @@ enum Done {
         reports: Vec<(RelPath, Report)>,
     },
     KeptBoth(command::KeptBoth),
+    Flushed {
+        side: Side,
+        generation: u64,
+        waiter: u64,
+        whole: bool,
+    },
     /// A task panicked: what it carried has no outcome.
     Crashed,
     Nothing,
@@ -102,16 +108,26 @@ struct Slot {
     reopen_at: Option<Instant>,
     failures: u32,
     halted: Option<String>,
-    /// Scans begun, and the number of the last complete one.
-    begun: u64,
-    complete: u64,
+    /// The root was lost: another tree in its place is not taken for it.
+    was_lost: bool,
 }
 
 /// A face that waits until everything is settled.
 struct Waiter {
-    /// Per side, the scan that must be complete.
-    scans: [u64; 2],
+    id: u64,
+    barriers: [Barrier; 2],
     reply_tx: oneshot::Sender<Result<(), SyncError>>,
+}
+
+/// When a side has shown everything that happened before the waiter came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Barrier {
+    /// Its replica is being flushed.
+    Flushing,
+    /// It has.
+    Passed,
+    /// Its replica is flushed as soon as it is open.
+    Absent,
 }
 
 struct Actor {
@@ -124,6 +140,7 @@ struct Actor {
     connection: Option<Connection>,
     tasks: JoinSet<Done>,
     waiters: Vec<Waiter>,
+    next_waiter: u64,
     batch: Option<Batch>,
     recent: VecDeque<RecentEdit>,
     flush_at: Option<Instant>,
@@ -164,6 +181,7 @@ pub(super) async fn run(spec: SyncSpec, place: PathBuf, ends: Ends, replicas: Ar
         connection: None,
         tasks: JoinSet::new(),
         waiters: Vec::new(),
+        next_waiter: 0,
         batch: None,
         recent: VecDeque::new(),
         flush_at: None,
@@ -209,6 +227,7 @@ impl Actor {
         let mut linked = true;
         let end = loop {
             let deadline = self.deadline();
+            let rules_known = self.rules_known();
             let [alpha, beta] = &mut self.slots;
             let input = tokio::select! {
                 biased;
@@ -217,10 +236,10 @@ impl Actor {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     Input::Done(done.unwrap_or(Done::Crashed))
                 }
-                observation = observed(&mut alpha.observed_rx) => {
+                observation = observed(alpha, true) => {
                     Input::Observed(Side::Alpha, observation)
                 }
-                observation = observed(&mut beta.observed_rx) => {
+                observation = observed(beta, rules_known) => {
                     Input::Observed(Side::Beta, observation)
                 }
                 permit = self.batch_tx.reserve(), if self.batch.is_some() => {
@@ -258,6 +277,28 @@ impl Actor {
         self.started.elapsed()
     }
 
+    /// What the target shows is judged by the local ignore rules, so it waits
+    /// until the local tree was scanned once.
+    fn rules_known(&self) -> bool {
+        self.controller.scan_state(Side::Alpha).1
+    }
+
+    /// Whether the local rules name what the target shows: its own copy of the
+    /// rules may be older, or none.
+    fn is_ignored_here(&self, path: &RelPath, entry: &Entry) -> bool {
+        let Some(alpha) = &self.slots[at(Side::Alpha)].replica else { return false };
+        let mut is_directory = matches!(entry, Entry::Directory { .. });
+        let mut at = Some(path.clone());
+        while let Some(path) = at.filter(|path| !path.is_root()) {
+            if alpha.ignores(&path, is_directory) {
+                return true;
+            }
+            is_directory = true;
+            at = path.parent();
+        }
+        false
+    }
+
     fn deadline(&self) -> Instant {
         let controller = self.controller.deadline().map(|at| self.started + at);
         let reopens = self.slots.iter().filter_map(|slot| slot.reopen_at);
@@ -270,7 +311,14 @@ impl Actor {
     fn take_burst(&mut self) {
         for side in [Side::Alpha, Side::Beta] {
             for _ in 0..BURST_MAX {
-                let Some(observed_rx) = &mut self.slots[at(side)].observed_rx else { break };
+                if side == Side::Beta && !self.rules_known() {
+                    break;
+                }
+                let slot = &mut self.slots[at(side)];
+                if slot.replica.is_none() {
+                    break;
+                }
+                let Some(observed_rx) = &mut slot.observed_rx else { break };
                 let Ok(observation) = observed_rx.try_recv() else { break };
                 self.observed(side, Some(observation));
             }
@@ -376,6 +424,9 @@ impl Actor {
                 }
             }
             Done::KeptBoth(kept) => self.kept_both(kept),
+            Done::Flushed { side, generation, waiter, whole } => {
+                self.flushed(side, generation, waiter, whole);
+            }
             // Opening anew is how a missing outcome is made up for.
             Done::Crashed => {
                 [Side::Alpha, Side::Beta].into_iter().for_each(|side| self.close(side))
@@ -420,7 +471,10 @@ impl Actor {
             Ok(replica) => {
                 slot.replica = Some(replica);
                 slot.failures = 0;
-                slot.halted = None;
+                if !slot.was_lost {
+                    slot.halted = None;
+                }
+                self.flush_for_waiters(side);
             }
             Err(error) => {
                 slot.halted = match error {
@@ -467,9 +521,35 @@ impl Actor {
             return;
         };
         match &observation {
-            Observation::ScanStarted { .. } => slot.begun += 1,
-            Observation::ScanDone { .. } => slot.complete = slot.begun,
-            Observation::RootLost { reason } => slot.halted = Some(status::lost(side, reason)),
+            Observation::ScanStarted { replica } => {
+                let known = self.controller.replica(side);
+                if slot.was_lost && known.is_some_and(|known| known != *replica) {
+                    slot.halted = Some(status::replaced());
+                    return self.close(side);
+                }
+                slot.was_lost = false;
+                slot.halted = None;
+            }
+            Observation::RootLost { reason } => {
+                slot.halted = Some(status::lost(side, reason));
+                // A disk that was unmounted leaves an empty folder behind: only
+                // the same tree is taken back unasked. A target may be replaced.
+                slot.was_lost = side == Side::Alpha;
+            }
+            _ => {}
+        }
+        match &observation {
+            Observation::Seen { path, state: Some(entry), .. } if side == Side::Beta => {
+                if self.is_ignored_here(path, entry) {
+                    return;
+                }
+            }
+            // Other rules may let in what the target showed and was not heard.
+            Observation::Seen { path, .. } if path.name() == b".gitignore" => {
+                if self.controller.scan_state(Side::Beta).1 {
+                    self.rescan(Side::Beta);
+                }
+            }
             _ => {}
         }
         let lost = matches!(observation, Observation::RootLost { .. });
@@ -487,13 +567,12 @@ impl Actor {
             _ => self.slots.iter().find_map(|slot| slot.halted.clone()),
         };
         let settled = self.controller.phase() == Phase::Settled;
-        let slots = &self.slots;
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
-            let scanned = (0..2).all(|side| slots[side].complete >= waiter.scans[side]);
+            let seen = waiter.barriers == [Barrier::Passed; 2];
             if let Some(reason) = &blocked {
                 let _ = waiter.reply_tx.send(Err(SyncError(reason.clone()))); // nobody waits any more
-            } else if scanned && settled {
+            } else if seen && settled {
                 let _ = waiter.reply_tx.send(Ok(())); // nobody waits any more
             } else if !waiter.reply_tx.is_closed() {
                 self.waiters.push(waiter);
@@ -564,10 +643,11 @@ impl Actor {
     }
 }
 
-/// The next observation; never, without a replica.
-async fn observed(observed_rx: &mut Option<mpsc::Receiver<Observation>>) -> Option<Observation> {
-    match observed_rx {
-        Some(observed_rx) => observed_rx.recv().await,
-        None => std::future::pending().await,
+/// The next observation; never, without a replica: what it leads to could not
+/// be done.
+async fn observed(slot: &mut Slot, wanted: bool) -> Option<Observation> {
+    match &mut slot.observed_rx {
+        Some(observed_rx) if wanted && slot.replica.is_some() => observed_rx.recv().await,
+        _ => std::future::pending().await,
     }
 }
