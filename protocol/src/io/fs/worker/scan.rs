@@ -15,7 +15,8 @@ use crate::io::fs::dir::reason;
 use crate::io::fs::index::{Known, Stamp, What};
 use crate::io::fs::look::Found;
 use crate::io::fs::rules::{self, RULES_NAME, is_own};
-use crate::io::fs::store;
+use crate::io::fs::store::{self, TEMP_PREFIX};
+use crate::io::fs::temp;
 use crate::io::fs::tree::Tree;
 use crate::limits::{REPLICA_THREADS, REPLICA_TICK, RULES_LEN_MAX};
 use crate::path::RelPath;
@@ -92,6 +93,9 @@ impl Worker {
                 return;
             }
         };
+        for name in names.iter().filter(|name| name.starts_with(TEMP_PREFIX)) {
+            temp::clean(&self.tree.store, fd.as_fd(), name);
+        }
         names.retain(|name| !is_own(name));
         names.sort_unstable();
         for chunk in names.chunks(CHUNK) {
