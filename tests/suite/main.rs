@@ -8,5 +8,6 @@ mod link;
 mod ports;
 mod swap;
 mod sync;
+mod sync_driver;
 mod sync_safety;
 mod tidy;

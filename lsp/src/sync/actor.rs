@@ -11,7 +11,7 @@ use protocol::io::connection::Connection;
 use protocol::io::replica::{Replica, ReplicaError};
 use protocol::path::RelPath;
 use protocol::sync::controller::{Class, Controller, Effect, Phase, Report};
-use protocol::sync::entry::{Observation, Side};
+use protocol::sync::entry::{Entry, Observation, Side};
 use protocol::sync::mode::Mode;
 use protocol::wire::stream::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -227,6 +227,7 @@ impl Actor {
         let mut linked = true;
         let end = loop {
             let deadline = self.deadline();
+            let rules_known = self.rules_known();
             let [alpha, beta] = &mut self.slots;
             let input = tokio::select! {
                 biased;
@@ -235,10 +236,10 @@ impl Actor {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     Input::Done(done.unwrap_or(Done::Crashed))
                 }
-                observation = observed(&mut alpha.observed_rx) => {
+                observation = observed(alpha, true) => {
                     Input::Observed(Side::Alpha, observation)
                 }
-                observation = observed(&mut beta.observed_rx) => {
+                observation = observed(beta, rules_known) => {
                     Input::Observed(Side::Beta, observation)
                 }
                 permit = self.batch_tx.reserve(), if self.batch.is_some() => {
@@ -276,6 +277,28 @@ impl Actor {
         self.started.elapsed()
     }
 
+    /// What the target shows is judged by the local ignore rules, so it waits
+    /// until the local tree was scanned once.
+    fn rules_known(&self) -> bool {
+        self.controller.scan_state(Side::Alpha).1
+    }
+
+    /// Whether the local rules name what the target shows: its own copy of the
+    /// rules may be older, or none.
+    fn is_ignored_here(&self, path: &RelPath, entry: &Entry) -> bool {
+        let Some(alpha) = &self.slots[at(Side::Alpha)].replica else { return false };
+        let mut is_directory = matches!(entry, Entry::Directory { .. });
+        let mut at = Some(path.clone());
+        while let Some(path) = at.filter(|path| !path.is_root()) {
+            if alpha.ignores(&path, is_directory) {
+                return true;
+            }
+            is_directory = true;
+            at = path.parent();
+        }
+        false
+    }
+
     fn deadline(&self) -> Instant {
         let controller = self.controller.deadline().map(|at| self.started + at);
         let reopens = self.slots.iter().filter_map(|slot| slot.reopen_at);
@@ -288,7 +311,14 @@ impl Actor {
     fn take_burst(&mut self) {
         for side in [Side::Alpha, Side::Beta] {
             for _ in 0..BURST_MAX {
-                let Some(observed_rx) = &mut self.slots[at(side)].observed_rx else { break };
+                if side == Side::Beta && !self.rules_known() {
+                    break;
+                }
+                let slot = &mut self.slots[at(side)];
+                if slot.replica.is_none() {
+                    break;
+                }
+                let Some(observed_rx) = &mut slot.observed_rx else { break };
                 let Ok(observation) = observed_rx.try_recv() else { break };
                 self.observed(side, Some(observation));
             }
@@ -508,6 +538,20 @@ impl Actor {
             }
             _ => {}
         }
+        match &observation {
+            Observation::Seen { path, state: Some(entry), .. } if side == Side::Beta => {
+                if self.is_ignored_here(path, entry) {
+                    return;
+                }
+            }
+            // Other rules may let in what the target showed and was not heard.
+            Observation::Seen { path, .. } if path.name() == b".gitignore" => {
+                if self.controller.scan_state(Side::Beta).1 {
+                    self.rescan(Side::Beta);
+                }
+            }
+            _ => {}
+        }
         let lost = matches!(observation, Observation::RootLost { .. });
         let now = self.now();
         self.controller.observe(side, observation, now);
@@ -599,10 +643,11 @@ impl Actor {
     }
 }
 
-/// The next observation; never, without a replica.
-async fn observed(observed_rx: &mut Option<mpsc::Receiver<Observation>>) -> Option<Observation> {
-    match observed_rx {
-        Some(observed_rx) => observed_rx.recv().await,
-        None => std::future::pending().await,
+/// The next observation; never, without a replica: what it leads to could not
+/// be done.
+async fn observed(slot: &mut Slot, wanted: bool) -> Option<Observation> {
+    match &mut slot.observed_rx {
+        Some(observed_rx) if wanted && slot.replica.is_some() => observed_rx.recv().await,
+        _ => std::future::pending().await,
     }
 }

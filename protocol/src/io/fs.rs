@@ -223,6 +223,11 @@ impl Replica for LocalReplica {
         })
     }
 
+    fn ignores(&self, path: &RelPath, is_directory: bool) -> bool {
+        let tree = &self.0.tree;
+        tree.rules.ignores(&tree.index(), path, is_directory)
+    }
+
     fn remove_traces(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
         Box::pin(async move {
             self.0.command(Command::Stop);

@@ -123,6 +123,13 @@ pub trait Replica: Send + Sync {
         Box::pin(async { Ok(()) }) // for replicas that observe at once
     }
 
+    /// Whether the tree's own rules name `path`, whatever is or is not there now.
+    /// The directories above it are asked about on their own.
+    fn ignores(&self, path: &RelPath, is_directory: bool) -> bool {
+        let _ = (path, is_directory);
+        false
+    }
+
     /// Ends the replica and removes everything it keeps in or for the tree.
     fn remove_traces(&self) -> BoxFuture<'_, Result<(), ReplicaError>>;
 }

@@ -12,6 +12,9 @@ use super::look;
 use super::store::{Store, TEMP_PREFIX};
 use crate::sync::entry::Entry;
 
+/// No edit takes this long between its first step and its last.
+const STALE_NS: i64 = 3_600_000_000_000;
+
 /// Content that nobody sees yet.
 pub struct Temp {
     /// Names it in the trash's log.
@@ -216,6 +219,23 @@ pub fn copy_to_trash(store: &Store, id: u64, from: BorrowedFd<'_>, name: &[u8]) 
     }
     rustix::fs::unlinkat(from, name, AtFlags::empty())?;
     Ok(())
+}
+
+/// Takes away what a crash left beside its place: to the trash where the log
+/// says that it may be displaced content, else for good.
+pub fn clean(store: &Store, directory: BorrowedFd<'_>, name: &[u8]) {
+    let Ok(stat) = dir::stat_at(directory, name) else { return };
+    let age_ns = look::now_ns().saturating_sub(look::stamp(&stat).ctime_ns);
+    if age_ns < STALE_NS {
+        return; // an edit may be at work
+    }
+    let id = name.strip_prefix(TEMP_PREFIX).and_then(|id| std::str::from_utf8(id).ok());
+    let item = id.and_then(|id| store.item(id.parse().ok()?));
+    // Where it fails it is tried again by the next scan.
+    let _ = match item {
+        Some(item) => copy_to_trash(store, item.id, directory, name),
+        None => rustix::fs::unlinkat(directory, name, AtFlags::empty()).map_err(io::Error::from),
+    };
 }
 
 /// Sets the modification time.

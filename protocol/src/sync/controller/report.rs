@@ -80,7 +80,19 @@ impl Controller {
     pub fn pending(&self) -> u64 {
         let loads = self.queues.iter().map(|queue| queue.load().0).sum::<u64>();
         let held = self.held.iter().map(|held| held.len() as u64).sum::<u64>();
-        loads + held + self.dirty.len() as u64
+        loads + held + self.dirty.len() as u64 + self.waiting_quietly()
+    }
+
+    /// Edits that are tried again soon without having failed: the source was
+    /// changing, or a replica could not be reached.
+    fn waiting_quietly(&self) -> u64 {
+        let waits = |(at, path): &&(core::time::Duration, RelPath)| {
+            let active = self.lanes.get(path).and_then(|lane| lane.active.as_ref());
+            active.is_some_and(|active| {
+                active.not_before() == Some(*at) && active.problem().is_none()
+            })
+        };
+        self.retries.iter().filter(waits).count() as u64
     }
 
     /// Where it is.

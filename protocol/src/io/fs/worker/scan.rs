@@ -10,11 +10,13 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Worker;
+use super::report::look_beneath;
 use crate::io::fs::dir::reason;
 use crate::io::fs::index::{Known, Stamp, What};
 use crate::io::fs::look::Found;
 use crate::io::fs::rules::{self, RULES_NAME, is_own};
-use crate::io::fs::store;
+use crate::io::fs::store::{self, TEMP_PREFIX};
+use crate::io::fs::temp;
 use crate::io::fs::tree::Tree;
 use crate::limits::{REPLICA_THREADS, REPLICA_TICK, RULES_LEN_MAX};
 use crate::path::RelPath;
@@ -91,6 +93,9 @@ impl Worker {
                 return;
             }
         };
+        for name in names.iter().filter(|name| name.starts_with(TEMP_PREFIX)) {
+            temp::clean(&self.tree.store, fd.as_fd(), name);
+        }
         names.retain(|name| !is_own(name));
         names.sort_unstable();
         for chunk in names.chunks(CHUNK) {
@@ -177,7 +182,7 @@ impl Worker {
 /// Looks at many names of a directory, on two threads where that pays.
 fn look_at_all(tree: &Tree, fd: &OwnedFd, paths: &[(u64, RelPath)]) -> Vec<Found> {
     let look = |paths: &[(u64, RelPath)]| -> Vec<Found> {
-        paths.iter().map(|(_, path)| super::look_beneath(tree, path, fd, 0)).collect()
+        paths.iter().map(|(_, path)| look_beneath(tree, path, fd, 0)).collect()
     };
     if paths.len() < PARALLEL_MIN {
         return look(paths);
