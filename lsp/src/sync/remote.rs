@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 /// Delta bytes in one write.
 const PIECE_LEN: usize = 64 * 1024;
 /// From which length on a frame of edits or paths is sent though more wait.
-const FRAME_LEN_SOFT: usize = FRAME_LEN_MAX / 4;
+const FRAME_LEN_SOFT: usize = FRAME_LEN_MAX / 4 * 3;
 /// What an edit or a path costs beside its bytes, at most.
 const FIELDS_LEN: usize = 512;
 

@@ -37,7 +37,7 @@ pub fn apply(tree: &Tree, edits: Vec<Edit>) -> Vec<Outcome> {
     };
     let order = if edits.iter().any(gives_way) { EMPTY_FIRST } else { USUAL };
     let cells: Vec<_> = edits.into_iter().map(|edit| Mutex::new(Some(edit))).collect();
-    let kinds: Vec<_> = cells.iter().map(|cell| cell_kind(cell)).collect();
+    let kinds: Vec<_> = cells.iter().map(cell_kind).collect();
     let outcomes: Vec<_> = cells.iter().map(|_| Mutex::new(None)).collect();
     for kind in order {
         let mut chosen: Vec<_> = (0..cells.len()).filter(|at| kinds[*at].0 == kind).collect();

@@ -49,7 +49,7 @@ impl Guards {
         let shard = self.shard(path);
         loop {
             let version = shard.version.load(Ordering::SeqCst);
-            if version % 2 == 0 {
+            if version.is_multiple_of(2) {
                 return version;
             }
             drop(shard.lock.lock().unwrap_or_else(PoisonError::into_inner));

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
 use super::dir;
-use super::index::{Known, Removed, What};
+use super::index::{Known, Removed, Stamp, What};
 use super::look::Found;
 use super::rules::is_own;
 use super::tree::Tree;
@@ -294,6 +294,9 @@ impl Worker {
         let (new, body) = match found {
             Found::Unstable => {
                 self.settle(path.clone(), Change::Partial);
+                if report {
+                    self.vouch(path);
+                }
                 return;
             }
             Found::Absent => (None, None),
@@ -309,6 +312,9 @@ impl Worker {
             if !self.tree.guards.is_current(path, version) {
                 drop(index);
                 self.settle(path.clone(), Change::Complete);
+                if report {
+                    self.vouch(path);
+                }
                 return;
             }
             let old = index.get(path).cloned();
@@ -364,6 +370,27 @@ impl Worker {
             let directory = path.parent().unwrap_or_default();
             self.visits.push_back(scan::Visit { deep: true, ..scan::Visit::new(directory) });
         }
+    }
+
+    /// A scan must not pass over what it could not settle on: that would read as
+    /// a deletion. The last known state is reported, or that there is something.
+    fn vouch(&mut self, path: &RelPath) {
+        let observation = {
+            let mut index = self.tree.index();
+            let rev = index.step();
+            match index.get(path).and_then(Known::entry) {
+                Some(state) => {
+                    Observation::Seen { rev, path: path.clone(), state: Some(state), body: None }
+                }
+                None => {
+                    let why = "is being written to";
+                    let what = What::Odd(why.into());
+                    index.insert(path, Known { stamp: Stamp::default(), racy: false, what });
+                    Observation::Problem { path: path.clone(), problem: Some(why.into()) }
+                }
+            }
+        };
+        self.send(observation);
     }
 
     /// Whether the root still is the one that was opened.

@@ -13,7 +13,8 @@ async fn every_kind_of_edit_is_applied_and_does_not_echo() {
     let two = file(b"two", 0o755);
     let directory = Entry::Directory { mode: 0o750 };
     let link = Entry::Symlink { target: b"f".to_vec() };
-    let steps: [(&str, Option<&Entry>, Option<&Entry>, Option<&[u8]>); 9] = [
+    type Row<'a> = (&'a str, Option<&'a Entry>, Option<&'a Entry>, Option<&'a [u8]>);
+    let steps: [Row<'_>; 9] = [
         ("d", None, Some(&directory), None),
         ("d/f", None, Some(&one), Some(b"one")),
         ("d/f", Some(&one), Some(&two), Some(b"two")),

@@ -256,3 +256,82 @@ async fn modes_are_seen() {
     bench.flush().await;
     assert!(matches!(bench.seen.get(&path("f")), Some(Entry::File { mode: 0o755, .. })));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_events_are_made_up_for_by_a_scan() {
+    let mut bench = Bench::new(|root| {
+        std::fs::write(root.join("a"), "old").unwrap();
+        std::fs::write(root.join("b"), "old").unwrap();
+    })
+    .await;
+    // Nobody reads, so the worker waits and the kernel's queue overflows.
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let limit: usize = limit.trim().parse().unwrap();
+    for number in 0..200 {
+        std::fs::write(bench.at(&format!("filler{number}")), "x").unwrap();
+    }
+    for number in 0..limit {
+        let name = if number % 2 == 0 { "a" } else { "b" };
+        std::fs::write(bench.at(name), format!("{number}")).unwrap();
+    }
+    std::fs::create_dir_all(bench.at("unseen/deep")).unwrap();
+    std::fs::write(bench.at("unseen/deep/f"), "found").unwrap();
+    bench.until("a second scan", |bench| bench.scans >= 2).await;
+    bench.flush().await;
+    assert!(shows(&bench, "unseen/deep/f", b"found"));
+    let last = format!("{}", limit - 1);
+    let name = if (limit - 1).is_multiple_of(2) { "a" } else { "b" };
+    assert!(shows(&bench, name, last.as_bytes()));
+}
+
+/// Not a test of time: prints what a look at the figures needs.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes 100,000 files; run it by name for its figures"]
+async fn figures_of_a_large_tree() {
+    let started = std::time::Instant::now();
+    let directory = tempfile::tempdir().unwrap();
+    for outer in 0..1000 {
+        let at = directory.path().join(format!("d{outer}"));
+        std::fs::create_dir(&at).unwrap();
+        for number in 0..100 {
+            std::fs::write(at.join(format!("file-{number}.rs")), [7; 1950]).unwrap();
+        }
+    }
+    println!("made in {:?}", started.elapsed());
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let (observations_tx, mut observations_rx) = mpsc::channel(256);
+    let before = resident();
+    let started = std::time::Instant::now();
+    let replica = LocalReplica::open(config(directory.path()), observations_tx).unwrap();
+    let mut seen = 0;
+    let mut scan = async |what: &str, started: std::time::Instant| {
+        loop {
+            match observations_rx.recv().await.unwrap() {
+                Observation::ScanDone { .. } => break,
+                _ => seen += 1,
+            }
+        }
+        println!("{what}: {seen} in {:?}, {} KiB", started.elapsed(), resident() - before);
+    };
+    scan("first scan", started).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for what in ["second scan (racy entries read again)", "third scan"] {
+        let started = std::time::Instant::now();
+        replica.rescan().await.unwrap();
+        scan(what, started).await;
+    }
+    let mut times = Vec::new();
+    for round in 0..200 {
+        let at = directory.path().join(format!("d{}/file-1.rs", round * 5));
+        let started = std::time::Instant::now();
+        std::fs::write(at, format!("{round}")).unwrap();
+        while !matches!(observations_rx.recv().await, Some(Observation::Seen { .. })) {}
+        times.push(started.elapsed());
+    }
+    times.sort();
+    println!("write to observation: p50 {:?}, p99 {:?}", times[100], times[197]);
+}
