@@ -1,6 +1,8 @@
 //! Suite: sync, between two real trees: the hub's driver and the agent's router,
 //! joined by a connection in memory.
 
+#![allow(clippy::unwrap_used, reason = "what a helper cannot do fails the test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
