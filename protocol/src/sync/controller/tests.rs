@@ -411,3 +411,19 @@ fn a_replaced_replica_voids_the_ancestor() {
 fn a_resting_lane_is_small() {
     assert!(size_of::<Lane>() <= 96, "{}", size_of::<Lane>());
 }
+
+#[test]
+fn records_of_another_replica_are_void_though_they_are_still_there() {
+    let bound = |beta: u8| Record::Bound {
+        alpha: Some([0; 16]),
+        beta: Some([beta; 16]),
+        joined: beta == 1,
+    };
+    let ancestor = Ancestor::same(file(1).unwrap());
+    let agreed = |at| Record::Agreed { path: path(at), ancestor: ancestor.clone() };
+    let records = [bound(1), agreed("old"), bound(2), agreed("new")];
+    let controller = Controller::new(Mode::TwoWaySafe, records);
+    let kept: Vec<_> = controller.records().collect();
+    assert_eq!(kept, [bound(2), agreed("new")]);
+    assert_eq!(controller.totals.agreed, 1);
+}
