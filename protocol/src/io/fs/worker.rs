@@ -11,21 +11,19 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::ReadFlags;
-use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
 use super::dir;
-use super::index::{Known, Removed, Stamp, What};
-use super::look::Found;
 use super::rules::is_own;
 use super::tree::Tree;
 use super::watch::{Event, Watcher};
-use crate::limits::{REPLICA_TICK, SEEN_BODY_MAX};
+use crate::limits::REPLICA_TICK;
 use crate::path::RelPath;
-use crate::sync::entry::{IGNORED, Observation, agree};
+use crate::sync::entry::Observation;
 use crate::sync::settle::{Change, Settle};
 
 mod late;
+mod report;
 mod scan;
 
 /// What the replica's handles ask of the thread.
@@ -266,133 +264,6 @@ impl Worker {
         !due.is_empty()
     }
 
-    /// Looks at one path and reports what changed.
-    fn look(&mut self, path: &RelPath) {
-        if path.is_root() {
-            self.check_root();
-            return;
-        }
-        let version = self.tree.guards.version(path);
-        let found = match self.tree.root.parent(path) {
-            Ok(parent) => self.look_beneath(path, &parent, SEEN_BODY_MAX),
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Found::Absent,
-                _ => return, // its directory is the problem and is reported
-            },
-        };
-        self.commit(path, version, found, false);
-    }
-
-    /// Looks with the rules in mind: what is ignored is not read.
-    fn look_beneath(&self, path: &RelPath, parent: &OwnedFd, body_max: usize) -> Found {
-        look_beneath(&self.tree, path, parent, body_max)
-    }
-
-    /// Compares what was found with what was known, remembers and reports it.
-    /// With `report` it is reported though nothing changed.
-    fn commit(&mut self, path: &RelPath, version: u64, found: Found, report: bool) {
-        let (new, body) = match found {
-            Found::Unstable => {
-                self.settle(path.clone(), Change::Partial);
-                if report {
-                    self.vouch(path);
-                }
-                return;
-            }
-            Found::Absent => (None, None),
-            Found::Held(known, body) => (Some(known), body),
-        };
-        let gone = new.is_none() && self.tree.index().get(path).is_some();
-        if gone && !self.check_root() {
-            return;
-        }
-        let mut out = Vec::new();
-        {
-            let mut index = self.tree.index();
-            if !self.tree.guards.is_current(path, version) {
-                drop(index);
-                self.settle(path.clone(), Change::Complete);
-                if report {
-                    self.vouch(path);
-                }
-                return;
-            }
-            let old = index.get(path).cloned();
-            let parent_known = path.parent().is_some_and(|parent| index.dir(&parent).is_some());
-            if old.is_none() && !parent_known {
-                return; // the scan of its directory finds it
-            }
-            let was_problem = old.as_ref().and_then(problem);
-            let is_problem = new.as_ref().and_then(problem);
-            let is_directory = new.as_ref().is_some_and(Known::is_directory);
-            if old.as_ref().is_some_and(Known::is_directory) && !is_directory {
-                let mut removed = Vec::new();
-                index.remove(path, &mut removed);
-                if is_problem.is_some() {
-                    self.veiled.insert(path.clone());
-                } else {
-                    removed.retain(|removed| removed.path != *path);
-                    for Removed { path, known } in removed {
-                        let rev = index.step();
-                        out.push(absence(path, &known, rev));
-                    }
-                }
-            }
-            let state = new.as_ref().and_then(Known::entry);
-            let changed = !agree(old.as_ref().and_then(Known::entry).as_ref(), state.as_ref());
-            match new {
-                Some(known) => index.insert(path, known),
-                None => index.remove(path, &mut Vec::new()),
-            }
-            if was_problem.is_some() && is_problem.is_none() {
-                out.push(Observation::Problem { path: path.clone(), problem: None });
-                self.rescan |= self.veiled.remove(path);
-            }
-            if let Some(problem) = is_problem {
-                if report || was_problem.as_deref() != Some(&*problem) {
-                    out.push(Observation::Problem { path: path.clone(), problem: Some(problem) });
-                }
-            } else if changed || (report && state.is_some()) {
-                let rev = index.step();
-                out.push(Observation::Seen { rev, path: path.clone(), state, body });
-            }
-            let unwatched = index.dir(path).is_some_and(|dir| dir.watch.is_none());
-            if is_directory && unwatched && !report {
-                self.visits.push_back(scan::Visit::new(path.clone()));
-            }
-        }
-        let changed = !out.is_empty();
-        for observation in out {
-            self.send(observation);
-        }
-        if changed && self.tree.rules.evaluate && path.name() == super::rules::RULES_NAME && !report
-        {
-            let directory = path.parent().unwrap_or_default();
-            self.visits.push_back(scan::Visit { deep: true, ..scan::Visit::new(directory) });
-        }
-    }
-
-    /// A scan must not pass over what it could not settle on: that would read as
-    /// a deletion. The last known state is reported, or that there is something.
-    fn vouch(&mut self, path: &RelPath) {
-        let observation = {
-            let mut index = self.tree.index();
-            let rev = index.step();
-            match index.get(path).and_then(Known::entry) {
-                Some(state) => {
-                    Observation::Seen { rev, path: path.clone(), state: Some(state), body: None }
-                }
-                None => {
-                    let why = "is being written to";
-                    let what = What::Odd(why.into());
-                    index.insert(path, Known { stamp: Stamp::default(), racy: false, what });
-                    Observation::Problem { path: path.clone(), problem: Some(why.into()) }
-                }
-            }
-        };
-        self.send(observation);
-    }
-
     /// Whether the root still is the one that was opened.
     fn check_root(&mut self) -> bool {
         match self.tree.root.check() {
@@ -470,34 +341,5 @@ impl Worker {
         }
         let _ = rustix::event::poll(&mut fds, timeout.as_ref()); // a signal: look around
         let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]); // nothing to read is fine
-    }
-}
-
-/// See [`Worker::look_beneath`].
-fn look_beneath(tree: &Tree, path: &RelPath, parent: &OwnedFd, body_max: usize) -> Found {
-    let Ok(stat) = dir::stat_at(parent, path.name()) else {
-        return tree.look(path, parent.as_fd(), 0);
-    };
-    let is_directory = dir::kind(&stat) == rustix::fs::FileType::Directory;
-    if tree.rules.ignores(&tree.index(), path, is_directory) {
-        let stamp = super::look::stamp(&stat);
-        return Found::Held(Known { stamp, racy: false, what: What::Ignored }, None);
-    }
-    tree.look(path, parent.as_fd(), body_max)
-}
-
-fn problem(known: &Known) -> Option<String> {
-    match &known.what {
-        What::Odd(why) => Some(why.to_string()),
-        What::Ignored => Some(IGNORED.to_owned()),
-        _ => None,
-    }
-}
-
-fn absence(path: RelPath, known: &Known, rev: u64) -> Observation {
-    if problem(known).is_some() {
-        Observation::Problem { path, problem: None }
-    } else {
-        Observation::Seen { rev, path, state: None, body: None }
     }
 }

@@ -334,4 +334,9 @@ async fn figures_of_a_large_tree() {
     }
     times.sort();
     println!("write to observation: p50 {:?}, p99 {:?}", times[100], times[197]);
+    let started = std::time::Instant::now();
+    drop((replica, observations_rx));
+    println!("dropped in {:?}", started.elapsed());
+    std::fs::remove_dir_all(directory.path()).unwrap();
+    println!("removed in {:?}", started.elapsed());
 }

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Worker;
+use super::report::look_beneath;
 use crate::io::fs::dir::reason;
 use crate::io::fs::index::{Known, Stamp, What};
 use crate::io::fs::look::Found;
@@ -177,7 +178,7 @@ impl Worker {
 /// Looks at many names of a directory, on two threads where that pays.
 fn look_at_all(tree: &Tree, fd: &OwnedFd, paths: &[(u64, RelPath)]) -> Vec<Found> {
     let look = |paths: &[(u64, RelPath)]| -> Vec<Found> {
-        paths.iter().map(|(_, path)| super::look_beneath(tree, path, fd, 0)).collect()
+        paths.iter().map(|(_, path)| look_beneath(tree, path, fd, 0)).collect()
     };
     if paths.len() < PARALLEL_MIN {
         return look(paths);
