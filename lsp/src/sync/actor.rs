@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use protocol::io::connection::Connection;
 use protocol::io::replica::{Replica, ReplicaError};
 use protocol::path::RelPath;
-use protocol::sync::controller::{Class, Controller, Effect, Phase, Report};
-use protocol::sync::entry::{Entry, Observation, Side};
+use protocol::sync::controller::{Class, Controller, Effect, Report};
+use protocol::sync::entry::{Observation, Side};
 use protocol::sync::mode::Mode;
 use protocol::wire::stream::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,20 +23,11 @@ use super::store::{self, Store};
 use super::{Batch, Conflict, Keep, RecentEdit, Resume, SyncError, SyncSpec, SyncStatus, status};
 
 mod command;
+mod sides;
+mod tell;
 
-/// Observations of one replica that wait for the actor; the replica waits
-/// beyond that.
-const OBSERVED_MAX: usize = 1024;
 /// Inputs taken before what they lead to is done: enough to fill a batch.
 const BURST_MAX: usize = 1024;
-/// How far the disk may lag behind.
-const FLUSH_EVERY: Duration = Duration::from_millis(100);
-/// How often faces hear of counts; a new phase they hear of at once.
-const STATUS_EVERY: Duration = Duration::from_millis(50);
-/// Wait before a replica that could not be opened is tried again.
-const REOPEN_MIN: Duration = Duration::from_millis(500);
-const REOPEN_MAX: Duration = Duration::from_secs(10);
-const RECENT_MAX: usize = 10;
 
 /// From a face.
 pub(super) enum Command {
@@ -236,10 +227,10 @@ impl Actor {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     Input::Done(done.unwrap_or(Done::Crashed))
                 }
-                observation = observed(alpha, true) => {
+                observation = sides::next_observation(alpha, true) => {
                     Input::Observed(Side::Alpha, observation)
                 }
-                observation = observed(beta, rules_known) => {
+                observation = sides::next_observation(beta, rules_known) => {
                     Input::Observed(Side::Beta, observation)
                 }
                 permit = self.batch_tx.reserve(), if self.batch.is_some() => {
@@ -275,28 +266,6 @@ impl Actor {
 
     fn now(&self) -> Duration {
         self.started.elapsed()
-    }
-
-    /// What the target shows is judged by the local ignore rules, so it waits
-    /// until the local tree was scanned once.
-    fn rules_known(&self) -> bool {
-        self.controller.scan_state(Side::Alpha).1
-    }
-
-    /// Whether the local rules name what the target shows: its own copy of the
-    /// rules may be older, or none.
-    fn is_ignored_here(&self, path: &RelPath, entry: &Entry) -> bool {
-        let Some(alpha) = &self.slots[at(Side::Alpha)].replica else { return false };
-        let mut is_directory = matches!(entry, Entry::Directory { .. });
-        let mut at = Some(path.clone());
-        while let Some(path) = at.filter(|path| !path.is_root()) {
-            if alpha.ignores(&path, is_directory) {
-                return true;
-            }
-            is_directory = true;
-            at = path.parent();
-        }
-        false
     }
 
     fn deadline(&self) -> Instant {
@@ -389,26 +358,9 @@ impl Actor {
         }
     }
 
-    fn visible(&mut self, path: &RelPath, to: Side, latency: Duration) {
-        let direction = if to == Side::Beta { "to target" } else { "from target" };
-        let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.recent.truncate(RECENT_MAX - 1);
-        self.recent.push_front(RecentEdit { path: path.to_string(), direction, latency_us });
-    }
-
     fn ends(&self, to: Side) -> Option<carry::Ends> {
         let source = self.slots[at(to.other())].replica.clone()?;
         Some(carry::Ends { source, target: self.slots[at(to)].replica.clone()? })
-    }
-
-    fn rescan(&mut self, side: Side) {
-        if let Some(replica) = self.slots[at(side)].replica.clone() {
-            self.tasks.spawn(async move {
-                // One that cannot be asked is opened again soon, and scans then.
-                let _ = replica.rescan().await;
-                Done::Nothing
-            });
-        }
     }
 
     fn done(&mut self, done: Done) {
@@ -432,185 +384,6 @@ impl Actor {
                 [Side::Alpha, Side::Beta].into_iter().for_each(|side| self.close(side))
             }
             Done::Nothing => {}
-        }
-    }
-
-    /// Begins to open a side's replica.
-    fn open(&mut self, side: Side) {
-        let slot = &mut self.slots[at(side)];
-        if slot.opening || slot.replica.is_some() {
-            return;
-        }
-        let (observed_tx, observed_rx) = mpsc::channel(OBSERVED_MAX);
-        let opening = match (side, &self.connection) {
-            (Side::Alpha, _) => self.replicas.alpha(observed_tx),
-            (Side::Beta, Some(connection)) => self.replicas.beta(connection.clone(), observed_tx),
-            (Side::Beta, None) => return,
-        };
-        slot.opening = true;
-        slot.generation += 1;
-        slot.observed_rx = None;
-        let generation = slot.generation;
-        slot.observed_rx = Some(observed_rx);
-        self.controller.opened(side);
-        self.tasks.spawn(async move { Done::Opened { side, generation, result: opening.await } });
-    }
-
-    fn opened(
-        &mut self,
-        side: Side,
-        generation: u64,
-        result: Result<Arc<dyn Replica>, ReplicaError>,
-    ) {
-        let slot = &mut self.slots[at(side)];
-        if slot.generation != generation {
-            return;
-        }
-        slot.opening = false;
-        match result {
-            Ok(replica) => {
-                slot.replica = Some(replica);
-                slot.failures = 0;
-                if !slot.was_lost {
-                    slot.halted = None;
-                }
-                self.flush_for_waiters(side);
-            }
-            Err(error) => {
-                slot.halted = match error {
-                    ReplicaError::Unreachable => None,
-                    ReplicaError::Refused(error) => Some(status::lost(side, &error.message)),
-                };
-                self.close(side);
-            }
-        }
-    }
-
-    /// The replica is gone; it is opened again after a while.
-    fn close(&mut self, side: Side) {
-        let slot = &mut self.slots[at(side)];
-        slot.replica = None;
-        slot.observed_rx = None;
-        slot.opening = false;
-        slot.generation += 1;
-        let wait = REOPEN_MIN.saturating_mul(1 << slot.failures.min(8)).min(REOPEN_MAX);
-        slot.failures = slot.failures.saturating_add(1);
-        slot.reopen_at = Some(Instant::now() + wait);
-        self.controller.closed(side);
-    }
-
-    fn connected(&mut self, connection: Option<Connection>) {
-        self.connection = connection;
-        let slot = &mut self.slots[at(Side::Beta)];
-        if slot.replica.is_some() || slot.opening {
-            self.close(Side::Beta);
-        }
-        self.slots[at(Side::Beta)].reopen_at = None;
-        self.slots[at(Side::Beta)].failures = 0;
-        self.open(Side::Beta);
-    }
-
-    fn observed(&mut self, side: Side, observation: Option<Observation>) {
-        let slot = &mut self.slots[at(side)];
-        let Some(observation) = observation else {
-            if slot.opening {
-                slot.observed_rx = None; // its opening says why
-            } else {
-                self.close(side);
-            }
-            return;
-        };
-        match &observation {
-            Observation::ScanStarted { replica } => {
-                let known = self.controller.replica(side);
-                if slot.was_lost && known.is_some_and(|known| known != *replica) {
-                    slot.halted = Some(status::replaced());
-                    return self.close(side);
-                }
-                slot.was_lost = false;
-                slot.halted = None;
-            }
-            Observation::RootLost { reason } => {
-                slot.halted = Some(status::lost(side, reason));
-                // A disk that was unmounted leaves an empty folder behind: only
-                // the same tree is taken back unasked. A target may be replaced.
-                slot.was_lost = side == Side::Alpha;
-            }
-            _ => {}
-        }
-        match &observation {
-            Observation::Seen { path, state: Some(entry), .. } if side == Side::Beta => {
-                if self.is_ignored_here(path, entry) {
-                    return;
-                }
-            }
-            // Other rules may let in what the target showed and was not heard.
-            Observation::Seen { path, .. } if path.name() == b".gitignore" => {
-                if self.controller.scan_state(Side::Beta).1 {
-                    self.rescan(Side::Beta);
-                }
-            }
-            _ => {}
-        }
-        let lost = matches!(observation, Observation::RootLost { .. });
-        let now = self.now();
-        self.controller.observe(side, observation, now);
-        if lost {
-            self.close(side);
-        }
-    }
-
-    fn answer_waiters(&mut self) {
-        let blocked = match self.controller.phase() {
-            Phase::Paused => Some("the sync is paused; `towline sync resume` goes on".to_owned()),
-            Phase::Braked(reason) => Some(format!("the sync stopped for safety: {reason}")),
-            _ => self.slots.iter().find_map(|slot| slot.halted.clone()),
-        };
-        let settled = self.controller.phase() == Phase::Settled;
-        let waiters = std::mem::take(&mut self.waiters);
-        for waiter in waiters {
-            let seen = waiter.barriers == [Barrier::Passed; 2];
-            if let Some(reason) = &blocked {
-                let _ = waiter.reply_tx.send(Err(SyncError(reason.clone()))); // nobody waits any more
-            } else if seen && settled {
-                let _ = waiter.reply_tx.send(Ok(())); // nobody waits any more
-            } else if !waiter.reply_tx.is_closed() {
-                self.waiters.push(waiter);
-            }
-        }
-    }
-
-    fn save(&mut self, now: Instant) {
-        if self.store.wants_snapshot() && (self.store.has_failed() || self.flush_at.is_none()) {
-            self.store.snapshot(self.controller.records());
-        }
-        match self.flush_at {
-            None if self.store.is_dirty() => self.flush_at = Some(now + FLUSH_EVERY),
-            Some(at) if at <= now => {
-                self.store.flush();
-                self.flush_at = self.store.is_dirty().then_some(now + FLUSH_EVERY);
-            }
-            _ => {}
-        }
-    }
-
-    /// Tells faces: a new phase at once, counts now and then.
-    fn tell(&mut self, now: Instant) {
-        let halted = self.slots.iter().find_map(|slot| slot.halted.as_deref());
-        let due = self.status_at.is_some_and(|at| at <= now);
-        let current = status::current(&self.spec, self.controller.summary(), halted, &self.recent);
-        let known = self.status_tx.borrow();
-        let same_phase =
-            std::mem::discriminant(&known.phase) == std::mem::discriminant(&current.phase);
-        let same = *known == current;
-        drop(known);
-        if same {
-            self.status_at = None;
-        } else if due || !same_phase {
-            self.status_tx.send_replace(current);
-            self.status_at = None;
-        } else {
-            self.status_at.get_or_insert(now + STATUS_EVERY);
         }
     }
 
@@ -640,14 +413,5 @@ impl Actor {
                 let _ = reply_tx.send(()); // nobody waits any more
             }
         }
-    }
-}
-
-/// The next observation; never, without a replica: what it leads to could not
-/// be done.
-async fn observed(slot: &mut Slot, wanted: bool) -> Option<Observation> {
-    match &mut slot.observed_rx {
-        Some(observed_rx) if wanted && slot.replica.is_some() => observed_rx.recv().await,
-        _ => std::future::pending().await,
     }
 }

@@ -214,6 +214,13 @@ impl Controller {
     pub fn load(&mut self, record: Record) {
         match record {
             Record::Bound { alpha, beta, joined } => {
+                // Whatever was agreed with another replica is void, also when a
+                // crash kept its records from being removed.
+                let other = |old: Option<[u8; 16]>, new| old.is_some() && old != new;
+                if other(self.sides[0].replica, alpha) || other(self.sides[1].replica, beta) {
+                    self.lanes.clear();
+                    self.totals = Totals::default();
+                }
                 self.sides[0].replica = alpha;
                 self.sides[1].replica = beta;
                 self.acquaintance =

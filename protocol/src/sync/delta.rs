@@ -30,10 +30,10 @@ use rolling::Rolling;
 
 /// Most blocks in a signature; files too long for that get longer blocks, so
 /// that a signature always fits into one frame.
-pub const BLOCKS_MAX: u64 = 128 * 1024;
+pub const BLOCKS_MAX: usize = 128 * 1024;
 
 /// Longest signature in bytes; what is longer is refused unread.
-pub const SIGNATURE_LEN_MAX: usize = HEADER_LEN + (BLOCKS_MAX as usize) * BLOCK_SUM_LEN;
+pub const SIGNATURE_LEN_MAX: usize = HEADER_LEN + BLOCKS_MAX * BLOCK_SUM_LEN;
 
 /// Longest literal of one op: bounds what a decoder holds.
 pub const LITERAL_LEN_MAX: usize = 64 * 1024;
@@ -75,7 +75,7 @@ pub enum DeltaError {
 /// balances the signature against the literals of a small change.
 pub fn block_len(len: u64) -> u32 {
     let balanced = len.saturating_mul(24).isqrt().clamp(BLOCK_LEN_MIN, BLOCK_LEN_SOFT_MAX);
-    let block = balanced.max(len.div_ceil(BLOCKS_MAX)).min(BLOCK_LEN_MAX);
+    let block = balanced.max(len.div_ceil(BLOCKS_MAX as u64)).min(BLOCK_LEN_MAX);
     u32::try_from(block).unwrap_or(u32::MAX)
 }
 

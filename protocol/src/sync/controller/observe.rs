@@ -254,7 +254,7 @@ impl Controller {
                 self.applied(to, path, *flight, rev, state, now);
             }
             Report::Outcome(Outcome::Stale { rev, state }) => {
-                let fresh = lane_is_older(self.lanes.get(path), to, rev);
+                let fresh = lane_is_older(self.lanes.get(path).map(Box::as_ref), to, rev);
                 if fresh && agree(state.as_ref(), flight.base.as_ref()) {
                     self.failed(path, None, now); // it says what we believed; do not spin on it
                 } else if fresh {
@@ -270,9 +270,8 @@ impl Controller {
         match missed {
             // The scan began after that.
             Some((mark, done)) if told <= mark => {
-                if lane_is_older(self.lanes.get(path), to, done) {
-                    self.believe(to, path, done, None);
-                }
+                let older = lane_is_older(self.lanes.get(path).map(Box::as_ref), to, done);
+                let _ = older && self.believe(to, path, done, None);
             }
             Some(_) => self.sides[index(to)].doubted = true,
             None => {}
@@ -302,7 +301,7 @@ impl Controller {
         if !flight.orphan {
             self.set_ancestor(path, ancestor);
         }
-        if lane_is_older(self.lanes.get(path), to, rev) {
+        if lane_is_older(self.lanes.get(path).map(Box::as_ref), to, rev) {
             self.believe(to, path, rev, state);
         }
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
@@ -357,6 +356,6 @@ impl Controller {
 }
 
 /// Whether what is believed of `side` is older than `rev`.
-fn lane_is_older(lane: Option<&Box<Lane>>, side: Side, rev: u64) -> bool {
+fn lane_is_older(lane: Option<&Lane>, side: Side, rev: u64) -> bool {
     lane.is_some_and(|lane| lane.rev(side) < rev.max(1) || !lane.known(side))
 }

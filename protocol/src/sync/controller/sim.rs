@@ -146,7 +146,11 @@ impl World {
                 self.next_content += 1;
                 disk.write(
                     &path,
-                    Node::File { content, mode: 0o644, large: self.large && content % 3 == 0 },
+                    Node::File {
+                        content,
+                        mode: 0o644,
+                        large: self.large && content.is_multiple_of(3),
+                    },
                 )
                 .then(|| {
                     self.written.insert(content);

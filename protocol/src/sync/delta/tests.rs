@@ -25,7 +25,9 @@ fn apply(old: &[u8], new_len: u64, delta: &[u8], piece: usize) -> Result<Vec<u8>
         while let Some(op) = decoder.next_op()? {
             match op {
                 DeltaOp::Copy { offset, len } => {
-                    made.extend_from_slice(&old[offset as usize..(offset + len) as usize]);
+                    let (from, len) =
+                        (usize::try_from(offset).unwrap(), usize::try_from(len).unwrap());
+                    made.extend_from_slice(&old[from..from + len]);
                 }
                 DeltaOp::Literal(bytes) => made.extend_from_slice(&bytes),
                 DeltaOp::End => {}
@@ -40,7 +42,7 @@ fn noise(len: usize, mut seed: u64) -> Vec<u8> {
     (0..len)
         .map(|_| {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (seed >> 56) as u8
+            seed.to_be_bytes()[0]
         })
         .collect()
 }
@@ -85,7 +87,7 @@ fn plain_data_needs_no_old_content() {
 #[test]
 fn a_signature_always_fits_into_a_frame() {
     for len in [0, 1, 1 << 20, 1 << 30, 1 << 40, 1 << 44] {
-        assert!(len / u64::from(block_len(len)) <= BLOCKS_MAX, "{len}");
+        assert!(len / u64::from(block_len(len)) <= BLOCKS_MAX as u64, "{len}");
     }
 }
 
