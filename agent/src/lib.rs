@@ -15,6 +15,7 @@ pub mod state_dir;
 pub mod app;
 pub mod control;
 pub mod copy;
+mod dns;
 pub mod exec;
 pub mod ports;
 pub mod sync;

@@ -4,9 +4,12 @@
 pub mod carrier;
 pub mod congestion;
 pub mod connection;
+pub mod copy;
 pub mod framed;
+pub mod fs;
 pub mod hello;
 pub mod identity;
+pub mod pump;
 pub mod quic;
 pub mod replica;
 pub mod unix;

@@ -14,3 +14,6 @@ pub mod hello;
 pub mod port;
 pub mod stream;
 pub mod sync;
+
+#[cfg(test)]
+mod services_golden;

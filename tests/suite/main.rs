@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cli;
+mod copy;
 mod exec;
 mod link;
 mod ports;

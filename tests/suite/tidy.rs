@@ -19,7 +19,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("pty_process", &["agent/src/exec"]),
     ("clap", &["lsp/src/cli", "lsp/src/main.rs"]),
     ("indicatif", &["lsp/src/cli"]),
-    ("lsp", &["tests/"]),
+    ("lsp", &["tests/", "lsp/src/main.rs"]),
     ("agent", &["tests/", "agent/src/main.rs"]),
 ];
 
