@@ -12,8 +12,8 @@
 //! carrier, senders are parked.
 //!
 //! Every carrier moves datagrams of [`CARRIER_DATAGRAM_MAX`] bytes, so a swap
-//! needs no news about the path's limits: a stream frames them, UDP cuts them
-//! into packets that fit any path and puts them together again. Rejected: a size
+//! needs no news about the path's limits: a stream frames them, and a carrier of
+//! smaller packets has to cut and rejoin them. Rejected: a size
 //! that fits everywhere (1,200 bytes costs a stream carrier most of its
 //! throughput), and MTU discovery (it sees a swap to a smaller path as a black
 //! hole, after seconds of loss, and then never goes up again).
@@ -36,7 +36,6 @@ use crate::limits::{CARRIER_DATAGRAM_MAX, CARRIER_QUEUE_MAX, CARRIER_QUEUE_PARK}
 use crate::link::frame;
 
 pub mod stream;
-pub mod udp;
 
 /// The one address that quinn ever sees on either end: carriers change, the
 /// path does not.
@@ -63,8 +62,6 @@ pub enum Kind {
         /// To the peer.
         tx: Box<dyn AsyncWrite + Send + Unpin>,
     },
-    /// Datagrams in packets, after the knock.
-    Udp(udp::Path),
 }
 
 /// What is under the link now.
@@ -221,7 +218,6 @@ async fn run(carrier: Carrier, queues: Arc<Queues>, generation: u64) {
     let Carrier { name, kind, silence_max, guard } = carrier;
     let reason = match kind {
         Kind::Stream { rx, tx } => stream::run(rx, tx, silence_max, &queues).await,
-        Kind::Udp(path) => udp::run(path, silence_max, &queues).await,
     };
     tracing::debug!(carrier = %name, generation, %reason, "a carrier ended");
     queues.ended(generation, reason);

@@ -22,6 +22,9 @@ pub enum FrameError {
     Empty,
 }
 
+/// A datagram and what follows it.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// Appends one frame. False, and nothing appended, when the datagram is empty or
 /// over the limit.
 pub fn push(out: &mut Vec<u8>, datagram: &[u8]) -> bool {
@@ -39,7 +42,7 @@ pub fn push(out: &mut Vec<u8>, datagram: &[u8]) -> bool {
 ///
 /// # Errors
 /// See [`FrameError`].
-pub fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameError> {
+pub fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, FrameError> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
     let len = usize::from(u16::from_be_bytes(*header));
     if len == 0 {
