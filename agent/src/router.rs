@@ -53,6 +53,7 @@ impl Router {
             Ok(Open::Sync(open)) => self.replicas.serve(open, channel).await,
             Ok(Open::SyncApply(open)) => self.replicas.serve_apply(open, channel).await,
             Ok(Open::SyncFetch(open)) => self.replicas.serve_fetch(open, channel).await,
+            Ok(Open::SyncAsk(open)) => self.replicas.serve_ask(open, channel).await,
             Err(FrameError::Malformed { reason, .. }) => {
                 refuse(&mut channel, WireError::new(ErrorCode::BadRequest, reason)).await
             }

@@ -21,6 +21,8 @@ mod tests;
 use actor::Command;
 use replicas::{Replicas, Trees};
 
+pub mod remote;
+
 /// What to sync, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncSpec {

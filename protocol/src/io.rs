@@ -6,6 +6,7 @@ pub mod congestion;
 pub mod connection;
 pub mod copy;
 pub mod framed;
+pub mod fs;
 pub mod hello;
 pub mod identity;
 pub mod pump;

@@ -104,6 +104,59 @@ pub const SYNC_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Problems and conflicts a status lists; the rest is counted.
 pub const SYNC_LISTED_MAX: usize = 100;
 
+/// First quiet time before a file that is still being written is looked at;
+/// doubled while writes go on.
+pub const SETTLE_MIN: Duration = Duration::from_millis(5);
+
+/// Quiet time before a name that is gone is reported: editors that rename the
+/// old file away and write a new one are done by then.
+pub const SETTLE_GONE: Duration = Duration::from_millis(20);
+
+/// Latest look at a file that is written without end.
+pub const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// Changed paths that wait for their look. Beyond it a scan of the tree is
+/// cheaper than remembering.
+pub const SETTLE_PATHS_MAX: usize = 64 * 1024;
+
+/// Largest body that travels with the observation of an edit, so that a saved
+/// file needs no round trip.
+pub const SEEN_BODY_MAX: usize = 64 * 1024;
+
+/// Bytes of displaced content that are kept. Enough for a day of checkouts.
+pub const TRASH_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Displaced items that are kept: their list travels in a few frames.
+pub const TRASH_ITEMS_MAX: usize = 10_000;
+/// How long displaced content is kept.
+pub const TRASH_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Largest `.gitignore` that is obeyed; what is longer is no rule file.
+pub const RULES_LEN_MAX: usize = 1024 * 1024;
+
+/// How often directories without a watch are scanned, and the root is looked
+/// at. The only timer of a replica at rest.
+pub const REPLICA_TICK: Duration = Duration::from_secs(30);
+
+/// Threads that hash or apply for one replica: beyond two the disk is what one
+/// waits for.
+pub const REPLICA_THREADS: usize = 2;
+
+/// Replicas that one connection's hub may hold open on an agent.
+pub const REPLICAS_MAX: usize = 64;
+
+/// Observations in one frame, and the bytes of paths and bodies from which on a
+/// frame is sent though it holds fewer.
+pub const OBSERVATIONS_PER_FRAME: usize = 256;
+/// See [`OBSERVATIONS_PER_FRAME`].
+pub const OBSERVATION_FRAME_LEN: usize = 512 * 1024;
+
+/// Observations that wait in a replica for a slow reader before its watcher
+/// waits too. Each may hold a body: 16 MiB at the very worst.
+pub const OBSERVATIONS_QUEUED_MAX: usize = 256;
+
+/// Trash items in one frame: each holds a path at most.
+pub const TRASH_ITEMS_PER_FRAME: usize = 256;
+
 const _: () = assert!(INLINE_BODY_MAX as u64 <= SYNC_BATCH_BYTES_MAX);
 
 /// First buffer of one direction of a forwarded connection, in bytes: ten
@@ -174,3 +227,6 @@ pub const HUB_LOG_MAX: u64 = 2 * 1024 * 1024;
 pub const HUB_IDLE_GRACE: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CARRIER_QUEUE_PARK < CARRIER_QUEUE_MAX);
+
+const _: () = assert!(OBSERVATION_FRAME_LEN + SEEN_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
+const _: () = assert!(TRASH_ITEMS_PER_FRAME * (PATH_LEN_MAX * 2 + 256) < FRAME_LEN_MAX);

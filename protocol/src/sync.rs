@@ -20,3 +20,4 @@ pub mod delta;
 pub mod entry;
 pub mod merge;
 pub mod mode;
+pub mod settle;

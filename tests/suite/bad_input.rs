@@ -112,7 +112,8 @@ fn a_taken_port_is_replaced_loudly_or_refused() {
     // What never worked does not stand in the way.
     let said = sandbox.run(&["up", "local:../there", "--forward", &port]);
     assert!(said.contains("warning:") && said.contains("is taken"), "{said}");
-    check(&sandbox, &["forward", &port, "--strict-ports"], 1, &["taken"]);
+    let again = format!("{port}:1");
+    check(&sandbox, &["forward", &again, "--strict-ports"], 1, &["taken"]);
     sandbox.run(&["down"]);
 }
 

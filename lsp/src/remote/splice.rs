@@ -108,7 +108,9 @@ fn priority(open: &Open) -> Priority {
         Open::Dial(_) | Open::Logs(_) => Priority::Proxied,
         Open::Exec(_) | Open::App(_) => Priority::Terminal,
         Open::Copy(_) => Priority::Bulk,
-        Open::Sync(_) | Open::SyncApply(_) | Open::SyncFetch(_) => Priority::Edit,
+        Open::Sync(_) | Open::SyncApply(_) | Open::SyncFetch(_) | Open::SyncAsk(_) => {
+            Priority::Edit
+        }
     }
 }
 

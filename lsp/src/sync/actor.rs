@@ -76,6 +76,12 @@ enum Done {
         reports: Vec<(RelPath, Report)>,
     },
     KeptBoth(command::KeptBoth),
+    Flushed {
+        side: Side,
+        generation: u64,
+        waiter: u64,
+        whole: bool,
+    },
     /// A task panicked: what it carried has no outcome.
     Crashed,
     Nothing,
@@ -102,16 +108,26 @@ struct Slot {
     reopen_at: Option<Instant>,
     failures: u32,
     halted: Option<String>,
-    /// Scans begun, and the number of the last complete one.
-    begun: u64,
-    complete: u64,
+    /// The root was lost: another tree in its place is not taken for it.
+    was_lost: bool,
 }
 
 /// A face that waits until everything is settled.
 struct Waiter {
-    /// Per side, the scan that must be complete.
-    scans: [u64; 2],
+    id: u64,
+    barriers: [Barrier; 2],
     reply_tx: oneshot::Sender<Result<(), SyncError>>,
+}
+
+/// When a side has shown everything that happened before the waiter came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Barrier {
+    /// Its replica is being flushed.
+    Flushing,
+    /// It has.
+    Passed,
+    /// Its replica is flushed as soon as it is open.
+    Absent,
 }
 
 struct Actor {
@@ -124,6 +140,7 @@ struct Actor {
     connection: Option<Connection>,
     tasks: JoinSet<Done>,
     waiters: Vec<Waiter>,
+    next_waiter: u64,
     batch: Option<Batch>,
     recent: VecDeque<RecentEdit>,
     flush_at: Option<Instant>,
@@ -164,6 +181,7 @@ pub(super) async fn run(spec: SyncSpec, place: PathBuf, ends: Ends, replicas: Ar
         connection: None,
         tasks: JoinSet::new(),
         waiters: Vec::new(),
+        next_waiter: 0,
         batch: None,
         recent: VecDeque::new(),
         flush_at: None,
@@ -376,6 +394,9 @@ impl Actor {
                 }
             }
             Done::KeptBoth(kept) => self.kept_both(kept),
+            Done::Flushed { side, generation, waiter, whole } => {
+                self.flushed(side, generation, waiter, whole);
+            }
             // Opening anew is how a missing outcome is made up for.
             Done::Crashed => {
                 [Side::Alpha, Side::Beta].into_iter().for_each(|side| self.close(side))
@@ -420,7 +441,10 @@ impl Actor {
             Ok(replica) => {
                 slot.replica = Some(replica);
                 slot.failures = 0;
-                slot.halted = None;
+                if !slot.was_lost {
+                    slot.halted = None;
+                }
+                self.flush_for_waiters(side);
             }
             Err(error) => {
                 slot.halted = match error {
@@ -467,9 +491,21 @@ impl Actor {
             return;
         };
         match &observation {
-            Observation::ScanStarted { .. } => slot.begun += 1,
-            Observation::ScanDone { .. } => slot.complete = slot.begun,
-            Observation::RootLost { reason } => slot.halted = Some(status::lost(side, reason)),
+            Observation::ScanStarted { replica } => {
+                let known = self.controller.replica(side);
+                if slot.was_lost && known.is_some_and(|known| known != *replica) {
+                    slot.halted = Some(status::replaced());
+                    return self.close(side);
+                }
+                slot.was_lost = false;
+                slot.halted = None;
+            }
+            Observation::RootLost { reason } => {
+                slot.halted = Some(status::lost(side, reason));
+                // A disk that was unmounted leaves an empty folder behind: only
+                // the same tree is taken back unasked. A target may be replaced.
+                slot.was_lost = side == Side::Alpha;
+            }
             _ => {}
         }
         let lost = matches!(observation, Observation::RootLost { .. });
@@ -487,13 +523,12 @@ impl Actor {
             _ => self.slots.iter().find_map(|slot| slot.halted.clone()),
         };
         let settled = self.controller.phase() == Phase::Settled;
-        let slots = &self.slots;
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
-            let scanned = (0..2).all(|side| slots[side].complete >= waiter.scans[side]);
+            let seen = waiter.barriers == [Barrier::Passed; 2];
             if let Some(reason) = &blocked {
                 let _ = waiter.reply_tx.send(Err(SyncError(reason.clone()))); // nobody waits any more
-            } else if scanned && settled {
+            } else if seen && settled {
                 let _ = waiter.reply_tx.send(Ok(())); // nobody waits any more
             } else if !waiter.reply_tx.is_closed() {
                 self.waiters.push(waiter);

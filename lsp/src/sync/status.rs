@@ -75,6 +75,13 @@ pub(super) fn lost(side: Side, reason: &str) -> String {
     )
 }
 
+/// Another tree stands where the local root was.
+pub(super) fn replaced() -> String {
+    "The local folder was lost, and another one stands in its place. Nothing was changed; the \
+     sync goes on when the old folder is back, or with `towline sync resume`."
+        .to_owned()
+}
+
 /// One conflict for faces.
 pub(super) fn conflict(view: ConflictView) -> Conflict {
     Conflict { path: view.path.to_string(), alpha: view.alpha, beta: view.beta }

@@ -117,6 +117,12 @@ pub trait Replica: Send + Sync {
     /// Scans everything again (`ScanStarted` … `ScanDone` follow).
     fn rescan(&self) -> BoxFuture<'_, Result<(), ReplicaError>>;
 
+    /// Returns when everything that happened in the tree before the call has been
+    /// sent as an observation.
+    fn flush(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
+        Box::pin(async { Ok(()) }) // for replicas that observe at once
+    }
+
     /// Ends the replica and removes everything it keeps in or for the tree.
     fn remove_traces(&self) -> BoxFuture<'_, Result<(), ReplicaError>>;
 }

@@ -151,7 +151,8 @@ struct SideState {
 pub struct Controller {
     how: Mode,
     acquaintance: Acquaintance,
-    lanes: BTreeMap<RelPath, Lane>,
+    /// Boxed: half of a tree node is air, and a lane is large.
+    lanes: BTreeMap<RelPath, Box<Lane>>,
     sides: [SideState; 2],
     paused: bool,
     dirty: VecDeque<RelPath>,
@@ -220,7 +221,7 @@ impl Controller {
             }
             Record::Agreed { path, ancestor } if !path.is_root() => {
                 self.count_ancestor(&path, Some(&ancestor));
-                self.lanes.insert(path, Lane::resting(ancestor));
+                self.lanes.insert(path, Box::new(Lane::resting(ancestor)));
             }
             Record::Agreed { .. } => {}
             Record::Gone { path } => {
@@ -302,7 +303,7 @@ impl Controller {
             let active = lane.wake();
             active.force = Some(keep);
             active.released = true;
-            active.not_before = None;
+            active.hurry();
             self.touch(&below);
         }
         true

@@ -10,7 +10,7 @@ use protocol::sync::entry::{Entry, Observation, Op, Outcome, Side};
 use protocol::wire::stream::Priority;
 use tokio::sync::oneshot;
 
-use super::{Actor, Command, Done, End, Waiter, at, status};
+use super::{Actor, Barrier, Command, Done, End, Waiter, at, status};
 use crate::sync::{Keep, Resume, SyncError};
 
 /// Names tried for the copy beside a conflict.
@@ -91,6 +91,8 @@ impl Actor {
 
     fn resume(&mut self, how: Resume) -> Result<(), SyncError> {
         self.controller.unpause();
+        // The user's word also takes another folder for the lost one.
+        self.slots[at(Side::Alpha)].was_lost = false;
         let how = match how {
             Resume::Plain => return Ok(()),
             Resume::Delete => Release::Delete,
@@ -102,14 +104,44 @@ impl Actor {
         Err(SyncError("no deletions are held back in this sync".to_owned()))
     }
 
-    /// Everything that happened before now is seen by a scan that begins now.
+    /// Everything that happened before now has to be seen before it is settled.
     fn wait(&mut self, reply_tx: oneshot::Sender<Result<(), SyncError>>) {
-        self.take_burst();
-        let scans = [Side::Alpha, Side::Beta].map(|side| {
-            self.rescan(side);
-            self.slots[at(side)].begun + 1
-        });
-        self.waiters.push(Waiter { scans, reply_tx });
+        let id = self.next_waiter;
+        self.next_waiter += 1;
+        self.waiters.push(Waiter { id, barriers: [Barrier::Absent; 2], reply_tx });
+        [Side::Alpha, Side::Beta].into_iter().for_each(|side| self.flush_for_waiters(side));
+    }
+
+    /// Has a side's replica, if it is open, tell everything that waiters wait for.
+    pub(super) fn flush_for_waiters(&mut self, side: Side) {
+        let slot = &self.slots[at(side)];
+        let (Some(replica), generation) = (&slot.replica, slot.generation) else { return };
+        for waiter in &mut self.waiters {
+            if waiter.barriers[at(side)] != Barrier::Absent {
+                continue;
+            }
+            waiter.barriers[at(side)] = Barrier::Flushing;
+            let (replica, waiter) = (replica.clone(), waiter.id);
+            self.tasks.spawn(async move {
+                let whole = replica.flush().await.is_ok();
+                Done::Flushed { side, generation, waiter, whole }
+            });
+        }
+    }
+
+    /// A side's replica has sent everything up to a waiter's call, or cannot.
+    pub(super) fn flushed(&mut self, side: Side, generation: u64, waiter: u64, whole: bool) {
+        let same = self.slots[at(side)].generation == generation;
+        if whole {
+            self.take_burst();
+        } else if same {
+            self.close(side); // it is opened anew and then flushed
+        }
+        let barrier = if whole && same { Barrier::Passed } else { Barrier::Absent };
+        if let Some(waiter) = self.waiters.iter_mut().find(|other| other.id == waiter) {
+            waiter.barriers[at(side)] = barrier;
+        }
+        self.flush_for_waiters(side);
     }
 
     fn why(&self, path: &RelPath) -> Result<String, SyncError> {

@@ -350,6 +350,11 @@ impl Replica for Handle {
         Box::pin(async { result })
     }
 
+    fn flush(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
+        let result = self.reach().map(|_| ()); // everything is sent at once
+        Box::pin(async { result })
+    }
+
     fn remove_traces(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
         Box::pin(async { Ok(()) })
     }

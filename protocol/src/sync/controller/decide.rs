@@ -1,6 +1,7 @@
 //! What is to become of a path: the merge, and what its directory and the
 //! paths below it have to say about that.
 
+use alloc::boxed::Box;
 use core::ops::Bound;
 use core::time::Duration;
 
@@ -22,7 +23,7 @@ impl Controller {
             return;
         }
         active.place = Place::Idle;
-        if active.not_before.is_some_and(|at| at > now) {
+        if active.not_before().is_some_and(|at| at > now) {
             return;
         }
         match self.wanted(path) {
@@ -101,8 +102,7 @@ impl Controller {
     pub(super) fn clear_problem(&mut self, path: &RelPath) {
         self.problems.remove(path);
         if let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) {
-            active.problem = None;
-            active.attempts = 0;
+            active.retry = None;
         }
     }
 
@@ -192,9 +192,9 @@ impl Controller {
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
             return;
         };
-        let old = core::mem::replace(&mut active.body, body);
-        self.bodies += active.body.as_ref().map_or(0, |(_, body)| body.len());
-        self.bodies = self.bodies.saturating_sub(old.map_or(0, |(_, body)| body.len()));
+        self.bodies += body.as_ref().map_or(0, |(_, body)| body.len());
+        let old = core::mem::replace(&mut active.body, body.map(Box::new));
+        self.bodies = self.bodies.saturating_sub(old.map_or(0, |old| old.1.len()));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::sync::entry::{Entry, Side, agree};
 pub(super) struct Lane {
     pub(super) ancestor: Option<Ancestor>,
     /// Each side's revision of what is believed of it; 0 while nothing is known.
-    rev: [u64; 2],
+    rev: [Rev; 2],
     /// The last scan of each side that saw the path.
     pub(super) scan: [u8; 2],
     pub(super) active: Option<Box<Active>>,
@@ -24,9 +24,9 @@ pub(super) struct Lane {
 /// What a lane that does not rest needs.
 #[derive(Debug, Default)]
 pub(super) struct Active {
-    seen: [Option<Entry>; 2],
+    seen: [Option<Box<Entry>>; 2],
     /// The content of `seen` on that side, when it came along.
-    pub(super) body: Option<(Side, Vec<u8>)>,
+    pub(super) body: Option<Box<(Side, Vec<u8>)>>,
     pub(super) place: Place,
     pub(super) flight: Option<Box<Flight>>,
     /// When the change was first seen that is not carried yet.
@@ -37,10 +37,35 @@ pub(super) struct Active {
     pub(super) released: bool,
     /// This side wins whatever the merge says: the user's word.
     pub(super) force: Option<Side>,
+    pub(super) retry: Option<Box<Retry>>,
+}
+
+/// What is known of failed attempts to carry.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
     pub(super) not_before: Option<Duration>,
     pub(super) attempts: u32,
-    /// Where the first attempt to carry failed, in words.
+    /// What the last one failed of, in words.
     pub(super) problem: Option<String>,
+}
+
+impl Active {
+    /// The next attempt need not wait.
+    pub(super) fn hurry(&mut self) {
+        if let Some(retry) = &mut self.retry {
+            retry.not_before = None;
+        }
+    }
+
+    /// When the next attempt may be made, if it has to wait.
+    pub(super) fn not_before(&self) -> Option<Duration> {
+        self.retry.as_ref()?.not_before
+    }
+
+    /// What the last attempt failed of.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.retry.as_ref()?.problem.as_deref()
+    }
 }
 
 /// Which of the controller's sets holds the lane.
@@ -91,6 +116,22 @@ pub(super) struct Flight {
     pub(super) new: Option<Entry>,
 }
 
+/// A revision in six bytes: enough for a million a second for nine years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Rev([u8; 6]);
+
+impl Rev {
+    fn new(rev: u64) -> Self {
+        let [_, _, rest @ ..] = rev.to_be_bytes();
+        Self(rest)
+    }
+
+    fn get(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+}
+
 pub(super) fn index(side: Side) -> usize {
     match side {
         Side::Alpha => 0,
@@ -104,11 +145,11 @@ impl Lane {
     }
 
     pub(super) fn known(&self, side: Side) -> bool {
-        self.rev[index(side)] != 0
+        self.rev[index(side)] != Rev::default()
     }
 
     pub(super) fn rev(&self, side: Side) -> u64 {
-        self.rev[index(side)]
+        self.rev[index(side)].get()
     }
 
     /// What `side` holds, as far as is known.
@@ -117,7 +158,7 @@ impl Lane {
             return None;
         }
         match &self.active {
-            Some(active) => active.seen[index(side)].clone(),
+            Some(active) => active.seen[index(side)].as_deref().cloned(),
             None => self.ancestor.as_ref().map(|ancestor| ancestor.on(side).into_owned()),
         }
     }
@@ -141,7 +182,7 @@ impl Lane {
     /// The active part, made from what was resting.
     pub(super) fn wake(&mut self) -> &mut Active {
         if self.active.is_none() {
-            let seen = [self.state(Side::Alpha), self.state(Side::Beta)];
+            let seen = [Side::Alpha, Side::Beta].map(|side| self.state(side).map(Box::new));
             self.active = Some(Box::new(Active { seen, ..Active::default() }));
         }
         self.active.get_or_insert_default()
@@ -153,7 +194,7 @@ impl Lane {
         let knew = self.known(side);
         let before = self.state(side);
         if knew && agree(before.as_ref(), state.as_ref()) {
-            self.rev[index(side)] = rev;
+            self.rev[index(side)] = Rev::new(rev);
             return false;
         }
         if self.active.is_none() {
@@ -162,18 +203,18 @@ impl Lane {
                 None => state.is_none(),
             };
             if as_agreed {
-                self.rev[index(side)] = rev;
+                self.rev[index(side)] = Rev::new(rev);
                 return true;
             }
         }
-        self.wake().seen[index(side)] = state;
-        self.rev[index(side)] = rev;
+        self.wake().seen[index(side)] = state.map(Box::new);
+        self.rev[index(side)] = Rev::new(rev);
         true
     }
 
     /// Forgets what was believed of `side`.
     pub(super) fn forget(&mut self, side: Side) {
-        self.rev[index(side)] = 0;
+        self.rev[index(side)] = Rev::default();
         self.scan[index(side)] = 0;
         if let Some(active) = &mut self.active {
             active.seen[index(side)] = None;

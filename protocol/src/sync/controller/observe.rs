@@ -1,5 +1,6 @@
 //! What replicas say: observations, outcomes, openings and losses.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -164,7 +165,7 @@ impl Controller {
         if let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) {
             active.urgent = urgent;
             active.since.get_or_insert(now);
-            active.not_before = None;
+            active.hurry();
             active.released = false;
             active.force = None;
         }
@@ -180,7 +181,7 @@ impl Controller {
         if that.scanned && !self.is_unsyncable(other, path) {
             lane.believe(other, 1, None);
         }
-        self.lanes.insert(path.clone(), lane);
+        self.lanes.insert(path.clone(), Box::new(lane));
     }
 
     /// Whether that side cannot say what is at `path`.
@@ -223,7 +224,7 @@ impl Controller {
             }
             if let Some(active) = self.lanes.get_mut(&path).and_then(|lane| lane.active.as_mut()) {
                 active.since.get_or_insert(now);
-                active.not_before = None;
+                active.hurry();
             }
             self.touch(&path);
             self.wake_around(&path);
@@ -307,8 +308,7 @@ impl Controller {
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
             return;
         };
-        active.attempts = 0;
-        active.problem = None;
+        active.retry = None;
         active.force = None;
         active.released = false;
         self.problems.remove(path);
@@ -325,11 +325,12 @@ impl Controller {
         let Some(active) = self.lanes.get_mut(path).and_then(|lane| lane.active.as_mut()) else {
             return;
         };
-        let wait = SYNC_RETRY_MIN.saturating_mul(1 << active.attempts.min(16)).min(SYNC_RETRY_MAX);
-        active.attempts = active.attempts.saturating_add(1);
-        active.not_before = Some(now + wait);
+        let retry = active.retry.get_or_insert_default();
+        let wait = SYNC_RETRY_MIN.saturating_mul(1 << retry.attempts.min(16)).min(SYNC_RETRY_MAX);
+        retry.attempts = retry.attempts.saturating_add(1);
+        retry.not_before = Some(now + wait);
         if let Some(error) = error {
-            active.problem = Some(error.message);
+            retry.problem = Some(error.message);
             self.problems.insert(path.clone());
         }
         self.retries.insert((now + wait, path.clone()));
@@ -356,6 +357,6 @@ impl Controller {
 }
 
 /// Whether what is believed of `side` is older than `rev`.
-fn lane_is_older(lane: Option<&Lane>, side: Side, rev: u64) -> bool {
+fn lane_is_older(lane: Option<&Box<Lane>>, side: Side, rev: u64) -> bool {
     lane.is_some_and(|lane| lane.rev(side) < rev.max(1) || !lane.known(side))
 }

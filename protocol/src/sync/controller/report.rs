@@ -109,7 +109,7 @@ impl Controller {
     /// Counts and lists for a status. Does not depend on the size of the tree.
     pub fn summary(&self) -> Summary {
         let failed = self.problems.iter().filter_map(|path| {
-            let problem = self.lanes.get(path)?.active.as_ref()?.problem.clone()?;
+            let problem = self.lanes.get(path)?.active.as_ref()?.problem()?.to_string();
             Some((path.clone(), problem))
         });
         let unsyncable = self.sides.iter().flat_map(|side| &side.unsyncable);
@@ -171,7 +171,7 @@ impl Controller {
         }
         let view = view(path, lane);
         let states = format!("locally {}, on the target {}", view.alpha, view.beta);
-        let problem = lane.active.as_ref().and_then(|active| active.problem.as_deref());
+        let problem = lane.active.as_ref().and_then(|active| active.problem());
         if let Some(problem) = problem {
             return Some(format!("{states}; the last try failed: {problem}"));
         }

@@ -126,9 +126,9 @@ impl Controller {
         while self.retries.first().is_some_and(|(at, _)| *at <= now) {
             let Some((at, path)) = self.retries.pop_first() else { return };
             if let Some(active) = self.lanes.get_mut(&path).and_then(|lane| lane.active.as_mut())
-                && active.not_before == Some(at)
+                && active.not_before() == Some(at)
             {
-                active.not_before = None;
+                active.hurry();
                 self.touch(&path);
             }
         }
@@ -256,8 +256,8 @@ impl Controller {
         }
         active.flight = Some(Box::new(flight));
         let body = active.body.take();
-        self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, |(_, body)| body.len()));
-        if let Some((side, body)) = body
+        self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, |held| held.1.len()));
+        if let Some((side, body)) = body.map(|held| *held)
             && side == to.other()
             && needs_body
             && class != Class::Large
