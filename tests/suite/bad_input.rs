@@ -154,7 +154,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let sandbox = Sandbox::new();
     sandbox.run(&["up", "local:../there", "--sync", ".:/app"]);
     check(&sandbox, &["sync", "pause", "--name", "ap"], 2, &["no sync `ap`", "app"]);
-    check(&sandbox, &["restart"], 3, &["no app"]);
+    check(&sandbox, &["restart"], 1, &["no app", "-- CMD"]);
     check(&sandbox, &["exec", "-e", "NAME", "--", "true"], 2, &["NAME=VALUE"]);
     sandbox.run(&["down"]);
 }
