@@ -227,5 +227,6 @@ pub const HUB_LOG_MAX: u64 = 2 * 1024 * 1024;
 pub const HUB_IDLE_GRACE: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CARRIER_QUEUE_PARK < CARRIER_QUEUE_MAX);
+
 const _: () = assert!(OBSERVATION_FRAME_LEN + SEEN_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
 const _: () = assert!(TRASH_ITEMS_PER_FRAME * (PATH_LEN_MAX * 2 + 256) < FRAME_LEN_MAX);

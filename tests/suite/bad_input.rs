@@ -112,7 +112,8 @@ fn a_taken_port_is_replaced_loudly_or_refused() {
     // What never worked does not stand in the way.
     let said = sandbox.run(&["up", "local:../there", "--forward", &port]);
     assert!(said.contains("warning:") && said.contains("is taken"), "{said}");
-    check(&sandbox, &["forward", &port, "--strict-ports"], 1, &["taken"]);
+    let again = format!("{port}:1");
+    check(&sandbox, &["forward", &again, "--strict-ports"], 1, &["taken"]);
     sandbox.run(&["down"]);
 }
 
@@ -153,7 +154,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let sandbox = Sandbox::new();
     sandbox.run(&["up", "local:../there", "--sync", ".:/app"]);
     check(&sandbox, &["sync", "pause", "--name", "ap"], 2, &["no sync `ap`", "app"]);
-    check(&sandbox, &["restart"], 3, &["no app"]);
+    check(&sandbox, &["restart"], 1, &["no app", "-- CMD"]);
     check(&sandbox, &["exec", "-e", "NAME", "--", "true"], 2, &["NAME=VALUE"]);
     sandbox.run(&["down"]);
 }

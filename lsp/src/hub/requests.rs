@@ -43,9 +43,10 @@ pub async fn forward_remove(handle: &Handle, text: &str) -> Result<Value, Failur
 /// # Errors
 /// What to tell the user.
 pub async fn restart(connection: &Connection) -> Result<Value, Failure> {
-    let reply = app::request(connection, AppRequest::Restart)
-        .await
-        .map_err(|reason| Failure::new(FailureCode::Failure, reason))?;
+    let reply = app::request(connection, AppRequest::Restart).await.map_err(|reason| {
+        Failure::new(FailureCode::Failure, reason)
+            .help("`towline up ... -- CMD` starts an app; `towline logs` shows what it said")
+    })?;
     match reply {
         protocol::wire::app::AppReply::None => {
             Err(Failure::new(FailureCode::NotUp, "no app was started here")
