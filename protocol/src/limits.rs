@@ -104,9 +104,13 @@ pub const SYNC_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Problems and conflicts a status lists; the rest is counted.
 pub const SYNC_LISTED_MAX: usize = 100;
 
-/// First quiet time before a file that is still being written is looked at;
-/// doubled while writes go on.
-pub const SETTLE_MIN: Duration = Duration::from_millis(5);
+/// First quiet time before a file is looked at that was created or written and
+/// not yet closed; doubled while writes go on. Long enough for a writer on a busy
+/// machine to get its turn: a closed file does not wait at all.
+pub const SETTLE_WRITE: Duration = Duration::from_millis(100);
+
+/// Quiet time before a look at what was only touched.
+pub const SETTLE_TOUCH: Duration = Duration::from_millis(5);
 
 /// Quiet time before a name that is gone is reported: editors that rename the
 /// old file away and write a new one are done by then.
@@ -114,6 +118,10 @@ pub const SETTLE_GONE: Duration = Duration::from_millis(20);
 
 /// Latest look at a file that is written without end.
 pub const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// Longest that who asks for everything, or a scan, waits for files that are
+/// still being written.
+pub const SETTLE_FLUSH: Duration = Duration::from_millis(500);
 
 /// Changed paths that wait for their look. Beyond it a scan of the tree is
 /// cheaper than remembering.

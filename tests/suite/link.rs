@@ -1,6 +1,8 @@
 //! The link over real agent processes: who finds which agent, what a killed one
 //! leaves, who goes when.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! A carrier that dies under a living connection costs time and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::time::Duration;
 
 use lsp::link::{Link, LinkState};

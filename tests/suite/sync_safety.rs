@@ -1,6 +1,8 @@
 //! Suite: what the disk and the wire of a sync promise. An agent's replica,
 //! served over an in-memory connection, as the hub sees it.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

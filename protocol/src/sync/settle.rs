@@ -3,17 +3,21 @@
 //!
 //! ```text
 //! closed or renamed into place ──▶ at once
+//! touched (mode, times) ─────────▶ after a moment
 //! gone ──────────────────────────▶ after a moment: an editor that saves by
 //!                                  backup-and-write brings it right back
-//! still being written ───────────▶ after a quiet time, doubling while writes go
+//! created or written, not closed ▶ after a quiet time, doubling while writes go
 //!                                  on, at the latest SETTLE_MAX after the first
 //! ```
+//!
+//! The last word counts: a file that was closed and is written again waits for
+//! the next close.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::limits::{SETTLE_GONE, SETTLE_MAX, SETTLE_MIN, SETTLE_PATHS_MAX};
+use crate::limits::{SETTLE_GONE, SETTLE_MAX, SETTLE_PATHS_MAX, SETTLE_TOUCH, SETTLE_WRITE};
 use crate::path::RelPath;
 
 /// What is known about a change.
@@ -21,7 +25,9 @@ use crate::path::RelPath;
 pub enum Change {
     /// Complete: closed after writing, or renamed to here.
     Complete,
-    /// Perhaps the first of several.
+    /// Its content is the same.
+    Touched,
+    /// Created or written, and whoever did it has it open still.
     Partial,
     /// The name is gone.
     Gone,
@@ -30,6 +36,15 @@ pub enum Change {
 /// More paths wait than are worth remembering: scan everything instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
+
+/// A path whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Where to look.
+    pub path: RelPath,
+    /// It has been put off long enough: take it as it is.
+    pub last_call: bool,
+}
 
 /// Paths that wait for their look. `now` only ever grows.
 #[derive(Debug, Default)]
@@ -42,8 +57,9 @@ pub struct Settle {
 struct Waiting {
     first: Duration,
     due: Duration,
-    delay: Duration,
-    complete: bool,
+    /// The quiet time of a file that is being written.
+    quiet: Option<Duration>,
+    last_call: bool,
 }
 
 impl Settle {
@@ -56,48 +72,54 @@ impl Settle {
         if old.is_none() && self.waiting.len() >= SETTLE_PATHS_MAX {
             return Err(TooMany);
         }
-        let first = old.map_or(now, |old| old.first);
-        let mut next = match change {
-            Change::Complete => Waiting { first, due: now, delay: SETTLE_MIN, complete: true },
-            Change::Gone => {
-                Waiting { first, due: now + SETTLE_GONE, delay: SETTLE_MIN, complete: false }
-            }
-            Change::Partial => {
-                let delay = old.map_or(SETTLE_MIN, |old| (old.delay * 2).min(SETTLE_MAX));
-                Waiting { first, due: now + delay, delay, complete: false }
+        let (after, quiet) = match (change, old) {
+            (Change::Touched, Some(_)) => return Ok(()),
+            (Change::Complete, _) => (Duration::ZERO, None),
+            (Change::Touched, None) => (SETTLE_TOUCH, None),
+            (Change::Gone, _) => (SETTLE_GONE, None),
+            (Change::Partial, old) => {
+                let quiet = old.and_then(|old| old.quiet).map_or(SETTLE_WRITE, |quiet| quiet * 2);
+                (quiet, Some(quiet.min(SETTLE_MAX)))
             }
         };
+        let first = old.map_or(now, |old| old.first);
+        let latest = first + SETTLE_MAX;
+        let due = (now + after).min(latest);
+        let next = Waiting { first, due, quiet, last_call: due == latest };
         if let Some(old) = old {
-            // A look that is due at once is not put off by what comes after it.
-            if old.complete && old.due < next.due {
-                next.due = old.due;
-                next.complete = true;
-            }
             self.due.remove(&(old.due, path.clone()));
         }
-        next.due = next.due.min(first + SETTLE_MAX);
         self.due.insert((next.due, path.clone()));
         self.waiting.insert(path, next);
         Ok(())
     }
 
+    /// Whether `path` waits for its look.
+    pub fn is_waiting(&self, path: &RelPath) -> bool {
+        self.waiting.contains_key(path)
+    }
+
     /// Takes the paths whose time has come, at most `max` of them.
-    pub fn take_due(&mut self, now: Duration, max: usize) -> Vec<RelPath> {
+    pub fn take_due(&mut self, now: Duration, max: usize) -> Vec<Due> {
         let mut due = Vec::new();
         while due.len() < max
             && self.due.first().is_some_and(|(at, _)| *at <= now)
             && let Some((_, path)) = self.due.pop_first()
         {
-            self.waiting.remove(&path);
-            due.push(path);
+            let last_call = self.waiting.remove(&path).is_some_and(|waited| waited.last_call);
+            due.push(Due { path, last_call });
         }
         due
     }
 
-    /// Takes everything, for who wants to know now.
-    pub fn take_all(&mut self) -> Vec<RelPath> {
+    /// Makes everything due now, and for good: for who has waited long enough.
+    pub fn hurry(&mut self, now: Duration) {
         self.due.clear();
-        core::mem::take(&mut self.waiting).into_keys().collect()
+        for (path, waiting) in &mut self.waiting {
+            waiting.due = now;
+            waiting.last_call = true;
+            self.due.insert((waiting.due, path.clone()));
+        }
     }
 
     /// When the next path is due.
@@ -136,21 +158,37 @@ mod tests {
         if let Some(before) = due.checked_sub(Duration::from_nanos(1)) {
             assert!(settle.take_due(before, 9).is_empty());
         }
-        assert_eq!(settle.take_due(due, 9), [path("a")]);
+        assert!(settle.is_waiting(&path("a")));
+        assert_eq!(settle.take_due(due, 9), [Due { path: path("a"), last_call: false }]);
+        assert!(!settle.is_waiting(&path("a")));
         assert_eq!(settle.next_due(), None);
     }
 
     #[test]
     fn a_change_is_due_when_it_is_likely_complete() {
-        use Change::{Complete, Gone, Partial};
+        use Change::{Complete, Gone, Partial, Touched};
         check(&[(0, Complete)], ms(0));
         check(&[(7, Complete)], ms(7));
-        check(&[(0, Partial)], SETTLE_MIN);
-        check(&[(0, Partial), (1, Partial)], ms(1) + SETTLE_MIN * 2);
+        check(&[(7, Touched)], ms(7) + SETTLE_TOUCH);
+        check(&[(0, Partial)], SETTLE_WRITE);
+        check(&[(0, Partial), (1, Partial)], ms(1) + SETTLE_WRITE * 2);
+        check(&[(0, Partial), (3, Touched)], SETTLE_WRITE);
         check(&[(0, Partial), (3, Complete)], ms(3));
+        check(&[(0, Partial), (3, Complete), (4, Touched)], ms(3));
         check(&[(0, Gone)], SETTLE_GONE);
         check(&[(0, Gone), (2, Partial), (4, Complete)], ms(4));
-        check(&[(4, Complete), (5, Partial)], ms(4));
+        check(&[(4, Complete), (5, Partial)], ms(5) + SETTLE_WRITE);
+        check(&[(4, Complete), (5, Gone), (6, Partial), (9, Complete)], ms(9));
+    }
+
+    #[test]
+    fn who_has_waited_long_enough_gets_everything() {
+        let mut settle = Settle::default();
+        settle.event(path("a"), Change::Partial, ms(0)).unwrap();
+        settle.event(path("b"), Change::Gone, ms(0)).unwrap();
+        settle.hurry(ms(1));
+        let last = |name| Due { path: path(name), last_call: true };
+        assert_eq!(settle.take_due(ms(1), 9), [last("a"), last("b")]);
     }
 
     #[test]
@@ -161,6 +199,7 @@ mod tests {
             let due = settle.next_due().unwrap();
             assert!(due <= SETTLE_MAX, "put off to {due:?}");
         }
+        assert_eq!(settle.take_due(SETTLE_MAX, 9), [Due { path: path("log"), last_call: true }]);
     }
 
     #[test]
@@ -175,21 +214,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_changed_path_comes_out_once(events in proptest::collection::vec((0u8..6, 0u8..3, 0u64..40), 1..200)) {
+        fn every_changed_path_comes_out_once(events in proptest::collection::vec((0u8..6, 0u8..4, 0u64..40), 1..200)) {
             let mut settle = Settle::default();
             let mut now = ms(0);
             let mut open = BTreeSet::new();
             for (name, change, wait) in events {
                 now += ms(wait);
-                for path in settle.take_due(now, usize::MAX) {
+                for Due { path, .. } in settle.take_due(now, usize::MAX) {
                     prop_assert!(open.remove(&path));
                 }
-                let change = [Change::Complete, Change::Partial, Change::Gone][usize::from(change)];
+                let change = [Change::Complete, Change::Touched, Change::Partial, Change::Gone]
+                    [usize::from(change)];
                 let path = path(&format!("{name}"));
                 settle.event(path.clone(), change, now).unwrap();
                 open.insert(path);
             }
-            for path in settle.take_due(now + SETTLE_MAX * 2, usize::MAX) {
+            for Due { path, .. } in settle.take_due(now + SETTLE_MAX * 2, usize::MAX) {
                 prop_assert!(open.remove(&path));
             }
             prop_assert!(open.is_empty());

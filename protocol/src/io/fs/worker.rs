@@ -17,10 +17,10 @@ use super::dir;
 use super::rules::is_own;
 use super::tree::Tree;
 use super::watch::{Event, Watcher};
-use crate::limits::REPLICA_TICK;
+use crate::limits::{REPLICA_TICK, SETTLE_FLUSH};
 use crate::path::RelPath;
 use crate::sync::entry::Observation;
-use crate::sync::settle::{Change, Settle};
+use crate::sync::settle::{Change, Due, Settle};
 
 mod late;
 mod report;
@@ -41,8 +41,9 @@ pub enum Command {
     Stop,
 }
 
-/// Looks in one turn: few enough that events are read in time.
-const LOOKS_PER_TURN: usize = 256;
+/// Looks in one turn: few enough that events are read in time, and that the
+/// small files among them fit into memory together.
+const LOOKS_PER_TURN: usize = 64;
 
 /// See the module.
 pub struct Worker {
@@ -61,8 +62,9 @@ pub struct Worker {
     /// problem: when they are well again, only a scan tells what is gone.
     veiled: HashSet<RelPath>,
     flushes: Vec<oneshot::Sender<u64>>,
+    /// Until when a flush, or the end of a scan, waits for unfinished files.
+    patience_ends: Option<Duration>,
     sent: u64,
-    flush_rounds: u32,
     degraded: Option<String>,
     ticked: Instant,
     stop: bool,
@@ -90,8 +92,8 @@ impl Worker {
             rescan: false,
             veiled: HashSet::new(),
             flushes: Vec::new(),
+            patience_ends: None,
             sent: 0,
-            flush_rounds: 0,
             degraded: None,
             ticked: Instant::now(),
             stop: false,
@@ -117,6 +119,10 @@ impl Worker {
                 continue;
             }
             if looked {
+                continue;
+            }
+            if (self.scanning || !self.flushes.is_empty()) && self.is_unsettled() {
+                self.wait(Some(self.patience()));
                 continue;
             }
             if self.scanning {
@@ -169,7 +175,7 @@ impl Worker {
                 }
                 Ok(Command::Flush(done_tx)) => {
                     self.flushes.push(done_tx);
-                    self.flush_rounds = 0;
+                    self.patience_ends = None;
                 }
                 Ok(Command::Look(path)) => self.settle(path, Change::Complete),
                 Ok(Command::Stop) | Err(std_mpsc::TryRecvError::Disconnected) => {
@@ -227,19 +233,7 @@ impl Worker {
         }
         // Too long a path cannot be synced; its directory's scan says so.
         let Ok(path) = directory.join(&name) else { return };
-        let is_directory = event.flags.contains(ReadFlags::ISDIR);
-        let complete = ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO;
-        let gone = ReadFlags::DELETE | ReadFlags::MOVED_FROM;
-        let change = if event.flags.intersects(complete)
-            || (is_directory && event.flags.contains(ReadFlags::CREATE))
-        {
-            Change::Complete
-        } else if event.flags.intersects(gone) {
-            Change::Gone
-        } else {
-            Change::Partial
-        };
-        self.settle(path, change);
+        self.settle(path, change(event.flags));
     }
 
     fn settle(&mut self, path: RelPath, change: Change) {
@@ -251,17 +245,39 @@ impl Worker {
     }
 
     /// Whether there was anything to look at.
+    ///
+    /// What was read is reported only if nothing happened to it meanwhile: the
+    /// file may be the first half of a new one, under a name that was complete
+    /// when its look became due.
     fn look_at_due(&mut self) -> bool {
-        let due = if self.flushes.is_empty() {
-            self.settle.take_due(self.started.elapsed(), LOOKS_PER_TURN)
-        } else {
-            self.flush_rounds += 1;
-            self.settle.take_all()
-        };
-        for path in &due {
-            self.look(path);
+        let due = self.settle.take_due(self.started.elapsed(), LOOKS_PER_TURN);
+        let found: Vec<_> = due.iter().map(|due| self.find(&due.path)).collect();
+        self.read_events();
+        let any = !due.is_empty();
+        for (Due { path, last_call }, found) in due.into_iter().zip(found) {
+            if let Some((version, found)) = found
+                && (last_call || !self.settle.is_waiting(&path))
+            {
+                self.commit(&path, version, found, false);
+            }
         }
-        !due.is_empty()
+        any
+    }
+
+    /// Whether files are still being written that are worth waiting for.
+    fn is_unsettled(&mut self) -> bool {
+        if self.settle.next_due().is_none() {
+            self.patience_ends = None;
+            return false;
+        }
+        let now = self.started.elapsed();
+        if now < *self.patience_ends.get_or_insert(now + SETTLE_FLUSH) {
+            return true;
+        }
+        self.patience_ends = None;
+        self.settle.hurry(now);
+        while self.look_at_due() {}
+        false
     }
 
     /// Whether the root still is the one that was opened.
@@ -307,11 +323,8 @@ impl Worker {
     }
 
     fn answer_flushes(&mut self) {
-        // A file that is written without end must not hold a flush for ever.
-        if self.settle.next_due().is_none() || self.flush_rounds > 3 {
-            for done_tx in self.flushes.drain(..) {
-                let _ = done_tx.send(self.sent); // nobody waits any more
-            }
+        for done_tx in self.flushes.drain(..) {
+            let _ = done_tx.send(self.sent); // nobody waits any more
         }
     }
 
@@ -341,5 +354,21 @@ impl Worker {
         }
         let _ = rustix::event::poll(&mut fds, timeout.as_ref()); // a signal: look around
         let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]); // nothing to read is fine
+    }
+}
+
+/// What an event says of a name in a directory.
+fn change(flags: ReadFlags) -> Change {
+    let is_directory = flags.contains(ReadFlags::ISDIR);
+    if flags.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO)
+        || (is_directory && flags.contains(ReadFlags::CREATE))
+    {
+        Change::Complete
+    } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+        Change::Gone
+    } else if flags.contains(ReadFlags::ATTRIB) {
+        Change::Touched
+    } else {
+        Change::Partial
     }
 }

@@ -29,19 +29,27 @@ struct Remembered {
 impl Worker {
     /// Looks at one path and reports what changed.
     pub(super) fn look(&mut self, path: &RelPath) {
+        if let Some((version, found)) = self.find(path) {
+            self.commit(path, version, found, false);
+        }
+    }
+
+    /// What is at a path, with the version of it that this was; none if its
+    /// directory is the problem, which is reported by itself.
+    pub(super) fn find(&mut self, path: &RelPath) -> Option<(u64, Found)> {
         if path.is_root() {
             self.check_root();
-            return;
+            return None;
         }
         let version = self.tree.guards.version(path);
         let found = match self.tree.root.parent(path) {
             Ok(parent) => look_beneath(&self.tree, path, &parent, SEEN_BODY_MAX),
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Found::Absent,
-                _ => return, // its directory is the problem and is reported
+            Err(error) => match Errno::from_io_error(&error)? {
+                Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Found::Absent,
+                _ => return None,
             },
         };
-        self.commit(path, version, found, false);
+        Some((version, found))
     }
 
     /// Compares what was found with what was known, remembers and reports it.
@@ -102,7 +110,7 @@ impl Worker {
 
     /// A scan must not pass over what it could not settle on: that would read as
     /// a deletion. The last known state is reported, or that there is something.
-    fn vouch(&mut self, path: &RelPath) {
+    pub(super) fn vouch(&mut self, path: &RelPath) {
         let observation = {
             let mut index = self.tree.index();
             let rev = index.step();

@@ -13,12 +13,12 @@ use super::Worker;
 use super::report::look_beneath;
 use crate::io::fs::dir::reason;
 use crate::io::fs::index::{Known, Stamp, What};
-use crate::io::fs::look::Found;
+use crate::io::fs::look::{self, Found};
 use crate::io::fs::rules::{self, RULES_NAME, is_own};
 use crate::io::fs::store::{self, TEMP_PREFIX};
 use crate::io::fs::temp;
 use crate::io::fs::tree::Tree;
-use crate::limits::{REPLICA_THREADS, REPLICA_TICK, RULES_LEN_MAX};
+use crate::limits::{REPLICA_THREADS, REPLICA_TICK, RULES_LEN_MAX, SETTLE_WRITE};
 use crate::path::RelPath;
 use crate::sync::entry::Observation;
 use crate::sync::settle::Change;
@@ -127,13 +127,32 @@ impl Worker {
             }
         }
         let found = look_at_all(&self.tree, fd, &paths);
+        let now_ns = look::now_ns();
+        self.read_events();
         for ((version, path), found) in paths.into_iter().zip(found) {
+            if self.settle.is_waiting(&path) {
+                if visit.report {
+                    self.vouch(&path);
+                }
+                continue;
+            }
+            let found = if self.is_fresh(&path, &found, now_ns) { Found::Unstable } else { found };
             let is_directory = matches!(&found, Found::Held(known, _) if known.is_directory());
             self.commit(&path, version, found, visit.report);
             if is_directory && visit.deep && self.tree.index().dir(&path).is_some() {
                 self.visits.push_back(Visit { path, deep: true, report: visit.report });
             }
         }
+    }
+
+    /// Whether a file changed so lately that it may be the first half of a write
+    /// that began before its directory was watched.
+    fn is_fresh(&self, path: &RelPath, found: &Found, now_ns: i64) -> bool {
+        let Found::Held(Known { stamp, what: What::File(..), .. }, _) = found else { return false };
+        let quiet_ns = now_ns.saturating_sub(stamp.ctime_ns);
+        let is_known = || self.tree.index().get(path).is_some_and(|known| known.stamp == *stamp);
+        i64::try_from(SETTLE_WRITE.as_nanos()).is_ok_and(|quiet| (0..quiet).contains(&quiet_ns))
+            && !is_known()
     }
 
     fn unreadable(&mut self, path: &RelPath, error: &std::io::Error) {
