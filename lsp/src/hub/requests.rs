@@ -89,6 +89,7 @@ pub async fn sync(
             for sync in &syncs {
                 sync.wait().await.map_err(conflict)?;
             }
+            agreed(&syncs)?;
             Ok(states(&syncs))
         }
         SyncAction::Why(ref path) => {
@@ -129,6 +130,18 @@ pub async fn wait_all(handle: &Handle) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Fails while conflicts keep the sides from being equal.
+fn agreed(syncs: &[Sync]) -> Result<(), Failure> {
+    let conflicts: u64 = syncs.iter().map(|sync| sync.status().borrow().conflicts).sum();
+    if conflicts == 0 {
+        return Ok(());
+    }
+    let paths = if conflicts == 1 { "1 path".to_owned() } else { format!("{conflicts} paths") };
+    let message = format!("everything else is in sync, but {paths} changed on both sides");
+    Err(Failure::new(FailureCode::Conflict, message)
+        .help("see `towline sync conflicts`; end each with `towline sync resolve`"))
 }
 
 fn named(handle: &Handle, name: Option<&str>) -> Result<Vec<Sync>, Failure> {
