@@ -134,14 +134,16 @@ impl Bench {
         let replica = self.replica.clone();
         let flushed = replica.flush();
         tokio::pin!(flushed);
-        loop {
-            tokio::select! {
-                biased;
-                observation = self.observations_rx.recv() => self.take(observation.unwrap()),
-                _ = &mut flushed => break,
-                () = tokio::time::sleep(Duration::from_secs(60)) => panic!("flush never ended"),
+        soon("the flush", async {
+            loop {
+                tokio::select! {
+                    biased;
+                    observation = self.observations_rx.recv() => self.take(observation.unwrap()),
+                    _ = &mut flushed => break,
+                }
             }
-        }
+        })
+        .await;
         while let Ok(observation) = self.observations_rx.try_recv() {
             self.take(observation);
         }
