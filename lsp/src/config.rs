@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod schema;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 

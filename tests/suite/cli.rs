@@ -396,3 +396,24 @@ fn without_a_hub_every_command_says_so() {
     }
     assert_nothing_left(&sandbox);
 }
+
+#[test]
+fn a_changed_configuration_file_is_said_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.workspace().join("towline.yaml");
+    let text = "target: local:../there\nsync: [{ from: ., to: /app }]\n";
+    std::fs::write(&file, text).expect("write");
+    sandbox.run(&["up"]);
+    let says = |what: &str| {
+        wait::until(what, || sandbox.run(&["status"]).contains(what).then_some(()));
+    };
+    std::fs::write(&file, format!("{text}forward: [8093]\n")).expect("write");
+    says("towline.yaml changed since `up`");
+    std::fs::write(&file, format!("{text}froward: [8093]\n")).expect("write");
+    says("towline.yaml:3:1: there is no setting `froward`");
+    std::fs::write(&file, text).expect("write");
+    wait::until("the warning to go", || {
+        (!sandbox.run(&["status"]).contains("towline.yaml")).then_some(())
+    });
+    sandbox.run(&["down"]);
+}

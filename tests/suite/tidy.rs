@@ -13,7 +13,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("quinn", &["protocol/src/io/"]),
     ("rustls", &["protocol/src/io/"]),
     ("rcgen", &["protocol/src/io/"]),
-    ("notify", &["protocol/src/io/fs/"]),
+    ("notify", &["lsp/src/config/watch.rs"]),
     ("ignore", &["protocol/src/io/fs/"]),
     ("hickory_resolver", &["agent/src/dns"]),
     ("pty_process", &["agent/src/exec"]),

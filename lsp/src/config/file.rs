@@ -134,11 +134,19 @@ impl FileError {
     }
 }
 
-/// Reads the file; `None` when there is none.
+/// Reads and parses the file; `None` when there is none.
 ///
 /// # Errors
 /// See [`FileError`].
 pub fn read(path: &Path) -> Result<Option<File>, FileError> {
+    text(path)?.map(|text| parse(path, &text)).transpose()
+}
+
+/// Reads the file's text; `None` when there is none.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn text(path: &Path) -> Result<Option<String>, FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -161,7 +169,7 @@ pub fn read(path: &Path) -> Result<Option<File>, FileError> {
             allowed: "save it as UTF-8".to_owned(),
         }
     })?;
-    parse(path, &text).map(Some)
+    Ok(Some(text))
 }
 
 /// Parses the file's text.

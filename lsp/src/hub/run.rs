@@ -16,6 +16,7 @@ use super::parts::{Parts, Shared};
 use super::persist;
 use super::state::State;
 use crate::config::Settings;
+use crate::config::watch::ConfigWatch;
 use crate::runtime::{RuntimeError, Workspace};
 use crate::status::{AppStatus, SCHEMA, Status};
 
@@ -82,11 +83,16 @@ pub async fn run(
     let (message_tx, message_rx) = mpsc::channel(HUB_EVENTS_MAX);
     let persisted = persist::load(&workspace)?;
     let parts = Parts::new(workspace.clone(), message_tx.clone());
+    let config = {
+        let message_tx = message_tx.clone();
+        // A full queue means that the status is about to be published anyway.
+        ConfigWatch::start(&workspace.root, move || drop(message_tx.try_send(Message::Refresh)))
+    };
     let began = Instant::now();
     let (state, effects) =
         State::start(Duration::ZERO, workspace.root.display().to_string(), persisted);
     let watching = Arc::new(());
-    let status_tx = watch::Sender::new(Arc::new(build(&workspace, &state, &parts)));
+    let status_tx = watch::Sender::new(Arc::new(build(&workspace, &state, &parts, &config)));
     let handle = Handle {
         message_tx,
         status_rx: status_tx.subscribe(),
@@ -100,6 +106,7 @@ pub async fn run(
         workspace,
         state,
         parts,
+        config,
         status_tx,
         began,
         waiting: HashMap::new(),
@@ -122,6 +129,7 @@ struct Hub {
     workspace: Workspace,
     state: State,
     parts: Parts,
+    config: ConfigWatch,
     status_tx: watch::Sender<Arc<Status>>,
     began: Instant,
     waiting: HashMap<RequestId, oneshot::Sender<Answered>>,
@@ -164,6 +172,9 @@ impl Hub {
                 return;
             }
             Message::Up { settings, replace, answer_tx } => {
+                if replace || self.state.settings().is_none() {
+                    self.config.accept(); // the face has just read it
+                }
                 Event::Up { id: self.wait(answer_tx), settings, replace }
             }
             Message::Down { answer_tx } => Event::Down { id: self.wait(answer_tx) },
@@ -246,7 +257,7 @@ impl Hub {
     }
 
     fn publish(&self) {
-        let status = build(&self.workspace, &self.state, &self.parts);
+        let status = build(&self.workspace, &self.state, &self.parts, &self.config);
         self.status_tx.send_if_modified(|last| {
             let modified = **last != status;
             if modified {
@@ -285,10 +296,13 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-fn build(workspace: &Workspace, state: &State, parts: &Parts) -> Status {
+fn build(workspace: &Workspace, state: &State, parts: &Parts, config: &ConfigWatch) -> Status {
     let syncs = parts.sync_views();
     let forwards = parts.shared().borrow().forwards.list();
     let mut warnings = Vec::new();
+    if state.settings().is_some() {
+        warnings.extend(config.warning());
+    }
     for sync in &syncs {
         let name = &sync.status.name;
         warnings.extend(sync.status.degraded.iter().map(|text| format!("sync `{name}`: {text}")));
