@@ -1,6 +1,8 @@
 //! A congestion window bounded by queueing delay. Loss-based control fills every
 //! buffer of a stream carrier before it slows down, and a ping then waits behind
-//! all of it; this one keeps the standing queue near [`TARGET`].
+//! all of it; this one keeps the standing queue near a target: a quarter of the
+//! path's own delay, so that what waits is never most of what a ping takes, within
+//! [`TARGET_MIN`] and [`TARGET_MAX`].
 //!
 //! Per round trip the smallest delay seen is compared with the smallest of the
 //! last seconds; the difference is queue. Below the target the window grows
@@ -22,8 +24,11 @@ use quinn_proto::RttEstimator;
 
 use crate::limits::CONGESTION_WINDOW_MAX;
 
-/// The standing queue it aims at.
-pub const TARGET: Duration = Duration::from_millis(10);
+/// The smallest standing queue it aims at: below this, the time that a thread
+/// waits for its turn looks like one.
+const TARGET_MIN: Duration = Duration::from_millis(2);
+/// The largest: more than this is felt at a keyboard.
+const TARGET_MAX: Duration = Duration::from_millis(10);
 /// After so long the smallest delay is measured again, for one round trip with
 /// next to nothing under way: a queue that always stands looks like the path.
 const BASE_LIFE: Duration = Duration::from_secs(10);
@@ -79,6 +84,11 @@ struct Round {
     lost: u64,
     /// The window was really used.
     full: bool,
+}
+
+/// The standing queue to aim at on a path with this delay.
+fn target(base: Duration) -> Duration {
+    (base / 4).clamp(TARGET_MIN, TARGET_MAX)
 }
 
 impl Round {
@@ -142,23 +152,23 @@ impl Window {
                 smallest
             }
         };
-        let queue = smallest - base;
+        let (queue, target) = (smallest - base, target(base));
         if !round.full {
             // an unused window says nothing about the path, and a lone packet's
             // acknowledgement is held back by the peer
-        } else if queue > TARGET {
+        } else if queue > target {
             // what the path carried, with the queue that we want and no more
             self.slow_start = false;
-            let keep = (base + TARGET).as_secs_f64() / smallest.as_secs_f64();
+            let keep = (base + target).as_secs_f64() / smallest.as_secs_f64();
             self.scale(keep.max(0.5));
         } else if self.slow_start {
-            if queue > TARGET / 2 {
+            if queue > target / 2 {
                 self.slow_start = false;
             } else {
                 self.scale(2.0);
             }
         } else {
-            let room = 1.0 - queue.as_secs_f64() / TARGET.as_secs_f64();
+            let room = 1.0 - queue.as_secs_f64() / target.as_secs_f64();
             self.scale(1.0 + room / 8.0);
             self.window = (self.window + self.mtu).min(CONGESTION_WINDOW_MAX);
         }
@@ -175,11 +185,10 @@ impl Window {
         self.window = scaled.clamp(MINIMUM * self.mtu, CONGESTION_WINDOW_MAX);
     }
 
-    fn queue(&self) -> Duration {
-        match (self.latest, self.base) {
-            (Some(latest), Some((_, base))) => latest.saturating_sub(base),
-            _ => Duration::ZERO,
-        }
+    fn is_queued(&self) -> bool {
+        self.latest
+            .zip(self.base)
+            .is_some_and(|(latest, (_, base))| latest.saturating_sub(base) > target(base) / 2)
     }
 }
 
@@ -229,7 +238,7 @@ impl Controller for Window {
         }
         self.round.lost += lost_bytes;
         let much = self.round.lost * MUCH_LOST > self.window;
-        if is_persistent_congestion || much || self.queue() > TARGET / 2 {
+        if is_persistent_congestion || much || self.is_queued() {
             self.slowed_at = now;
             self.slow_start = false;
             self.scale(if is_persistent_congestion { 0.5 } else { 0.8 });
@@ -291,7 +300,7 @@ mod tests {
         for (rate, delay_ms) in [(10e6, 40), (200e6, 1), (10e6, 80), (500e6, 1)] {
             let delay = Duration::from_millis(delay_ms);
             let (window, queue) = settle(rate, delay, 260);
-            assert!(queue <= TARGET * 3 / 2, "{rate} {delay_ms}: a queue of {queue:?}");
+            assert!(queue <= target(delay) * 3 / 2, "{rate} {delay_ms}: a queue of {queue:?}");
             #[expect(clippy::cast_precision_loss, reason = "a test's arithmetic")]
             let full = window.window as f64 >= rate * delay.as_secs_f64() * 0.9;
             assert!(full, "{rate} {delay_ms}: a window of {}", window.window);
