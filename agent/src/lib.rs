@@ -2,12 +2,20 @@
 //! no Kubernetes access, writes nothing outside its own state directory and the
 //! roots a hub opens, and never outlives its grace time without a hub.
 
+pub mod accept;
+pub mod args;
+pub mod bootstrap;
 pub mod context;
+pub mod idle;
+pub mod leftovers;
 pub mod router;
+pub mod serve;
+pub mod state_dir;
 
 pub mod app;
 pub mod control;
 pub mod copy;
+mod dns;
 pub mod exec;
 pub mod ports;
 pub mod sync;

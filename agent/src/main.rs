@@ -1,3 +1,62 @@
-//! `towline-agent`: arguments, tracing, signals, exit code.
+//! `towline-agent`: arguments to command, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use agent::args::{self, Command};
+use agent::{bootstrap, serve};
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Version) => {
+            println!("towline-agent {}", protocol::version::VERSION);
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Help) => {
+            print!("{}", args::USAGE);
+            ExitCode::SUCCESS
+        }
+        // its output is the channel: complaints go to standard error
+        Ok(Command::Attach { agent, start }) => match bootstrap::attach(&agent, start) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("towline-agent: {}", chain(&error));
+                ExitCode::FAILURE
+            }
+        },
+        // whoever started it reads its output until it is ready
+        Ok(Command::Serve(settings)) => match run(settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("towline-agent: {error}\n\n{}", args::USAGE);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(settings: args::Settings) -> Result<(), String> {
+    // two threads: a full stream needs a second for its encryption, and an idle
+    // one costs nothing
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("unable to start threads: {error}"))?;
+    let result = runtime.block_on(serve::run(settings)).map_err(|error| chain(&error));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    result
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

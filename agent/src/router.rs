@@ -44,7 +44,7 @@ impl Router {
 
     async fn dispatch(&self, mut channel: Channel) -> Result<(), FrameError> {
         match framed::read(&mut channel.rx).await {
-            Ok(Open::Control(_)) => control::serve(&self.context, channel).await,
+            Ok(Open::Control(_)) => control::serve(self, channel).await,
             Ok(Open::Dial(dial)) => ports::serve(&self.context, dial, channel).await,
             Ok(Open::Exec(exec)) => exec::serve(&self.context, exec, channel).await,
             Ok(Open::App(request)) => self.app.serve(request, channel).await,
@@ -53,6 +53,7 @@ impl Router {
             Ok(Open::Sync(open)) => self.replicas.serve(open, channel).await,
             Ok(Open::SyncApply(open)) => self.replicas.serve_apply(open, channel).await,
             Ok(Open::SyncFetch(open)) => self.replicas.serve_fetch(open, channel).await,
+            Ok(Open::SyncAsk(open)) => self.replicas.serve_ask(open, channel).await,
             Err(FrameError::Malformed { reason, .. }) => {
                 refuse(&mut channel, WireError::new(ErrorCode::BadRequest, reason)).await
             }

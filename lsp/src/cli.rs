@@ -1,1 +1,107 @@
 //! The command line: parse, dispatch, print.
+
+pub mod client;
+mod copy;
+pub mod error;
+pub mod flags;
+mod generate;
+mod hub;
+pub mod output;
+mod remote;
+pub mod show;
+mod simple;
+pub mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use error::CliError;
+use flags::{Cli, Command};
+
+use crate::runtime::{Dirs, Workspace};
+
+/// Runs one command line; the exit code is documented in `towline --help`.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print(); // nobody looks
+            // Asked-for help is no failure.
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let global = cli.global.clone();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2) // a hub waits most of the time
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            CliError::tried("unable to start", &error).print(&global);
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(dispatch(cli));
+    // A read of standard input cannot be cancelled and must not be waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            error.print(&global);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, CliError> {
+    let global = cli.global;
+    match cli.command {
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { dir } => generate::man(dir.as_deref())?,
+        Command::Schema => generate::schema(),
+        Command::Hub => hub::hub(&workspace(&global)?).await?,
+        Command::Up(up) => {
+            up::up(&global, &workspace(&global)?, &cwd()?, up).await?;
+        }
+        Command::Down => up::down(&global, &workspace(&global)?).await?,
+        Command::Status { watch } => {
+            simple::status(&global, &workspace(&global)?, watch).await?;
+        }
+        Command::Forward(forward) => {
+            simple::forward(&global, &workspace(&global)?, forward).await?;
+        }
+        Command::Restart => simple::restart(&global, &workspace(&global)?).await?,
+        Command::Sync(command) => simple::sync(&global, &workspace(&global)?, command).await?,
+        Command::Exec(exec) => return remote::exec(&workspace(&global)?, exec).await,
+        Command::Shell { cwd } => return remote::shell(&workspace(&global)?, cwd).await,
+        Command::Cp { from, to } => {
+            return copy::cp(&global, &workspace(&global)?, &from, &to).await;
+        }
+        Command::Logs { follow, tail } => {
+            remote::logs(&global, &workspace(&global)?, tail, follow).await?;
+        }
+        Command::Doctor { fix } => {
+            let well = tokio::task::block_in_place(|| crate::doctor::run(&global, fix))?;
+            return Ok(u8::from(!well));
+        }
+        Command::Demo(demo) => crate::demo::run(&global, &demo).await?,
+        Command::DemoApp { port } => crate::demo::app::serve(port).await?,
+    }
+    Ok(0)
+}
+
+/// The workspace a command means: chosen, or the nearest directory from here up
+/// that holds a `towline.yaml` or is up.
+fn workspace(global: &flags::Global) -> Result<Workspace, CliError> {
+    let dirs = Dirs::of_user()?;
+    let is_root = |workspace: &Workspace| {
+        workspace.has_config() || workspace.settings().exists() || workspace.socket().exists()
+    };
+    Ok(Workspace::find(&dirs, global.workspace.as_deref(), &cwd()?, is_root)?)
+}
+
+fn cwd() -> Result<std::path::PathBuf, CliError> {
+    std::env::current_dir()
+        .map_err(|error| CliError::tried("unable to find the current directory", &error))
+}

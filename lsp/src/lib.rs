@@ -12,4 +12,25 @@ pub mod sync;
 
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod doctor;
 pub mod hub;
+pub mod runtime;
+pub mod status;
+pub mod target;
+
+/// An error and what caused it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        // A transparent layer says what the one below it says.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
+}

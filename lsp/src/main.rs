@@ -1,3 +1,5 @@
 //! `towline`: flags to command, exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lsp::cli::main()
+}

@@ -1,10 +1,23 @@
 //! Forwards: remote ports on localhost.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use protocol::io::connection::Connection;
+use protocol::limits::FORWARDED_MAX;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use listen::{Bound, Listening};
+use serve::{Forward, Stats};
+
+mod listen;
+mod serve;
+mod spec;
+mod udp;
 
 /// What a user asks for: `PORT`, `LOCAL:REMOTE`, `HOST:PORT` or
 /// `LOCAL:HOST:PORT`, with `/udp` behind it for datagrams.
@@ -79,28 +92,34 @@ pub struct ForwardStatus {
     pub last_error: Option<String>,
 }
 
-/// All forwards of one hub. Cheap to clone.
+/// All forwards of one hub. Cheap to clone; dropping the last clone closes them.
 #[derive(Clone)]
-pub struct Forwards {
-    _connection_rx: watch::Receiver<Option<Connection>>,
+pub struct Forwards(Arc<Inner>);
+
+struct Inner {
+    connection_rx: watch::Receiver<Option<Connection>>,
+    permits: Arc<Semaphore>,
+    table: Mutex<Vec<Entry>>,
 }
 
-impl std::str::FromStr for ForwardSpec {
-    type Err = ForwardError;
-
-    fn from_str(text: &str) -> Result<Self, ForwardError> {
-        Err(ForwardError::Malformed { text: text.to_owned(), reason: "not built yet".to_owned() })
-    }
+struct Entry {
+    spec: ForwardSpec,
+    local: Vec<SocketAddr>,
+    instead_of: Option<u16>,
+    stats: Arc<Stats>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Forwards {
     /// No forwards yet; connections go to whatever connection is current.
     pub fn new(connection_rx: watch::Receiver<Option<Connection>>) -> Self {
-        Self { _connection_rx: connection_rx }
+        let permits = Arc::new(Semaphore::new(FORWARDED_MAX));
+        Self(Arc::new(Inner { connection_rx, permits, table: Mutex::default() }))
     }
 
     /// Opens a forward. With `strict` a taken local port is an error, else the
-    /// next free one is used.
+    /// next free one is used. The same forward again is the one that is open.
     ///
     /// # Errors
     /// See [`ForwardError`].
@@ -109,20 +128,112 @@ impl Forwards {
         spec: ForwardSpec,
         strict: bool,
     ) -> Result<ForwardStatus, ForwardError> {
-        let _ = strict;
-        Err(ForwardError::PortTaken { port: spec.local })
+        let mut table = self.0.table();
+        if let Some(entry) = table.iter().find(|entry| entry.spec == spec && spec.local != 0) {
+            return Ok(entry.status());
+        }
+        let Listening { bound, local, instead_of } = listen::bind(&spec, strict)?;
+        let entry = Entry {
+            local,
+            instead_of,
+            stats: Arc::default(),
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            spec,
+        };
+        let forward = Arc::new(Forward {
+            dial: serve::dial(&entry.spec),
+            connection_rx: self.0.connection_rx.clone(),
+            permits: self.0.permits.clone(),
+            stats: entry.stats.clone(),
+            cancel: entry.cancel.clone(),
+            tasks: entry.tasks.clone(),
+        });
+        match bound {
+            Bound::Tcp(listeners) => {
+                for listener in listeners {
+                    entry.tasks.spawn(forward.clone().accept(listener));
+                }
+            }
+            Bound::Udp(sockets) => {
+                for socket in sockets {
+                    entry.tasks.spawn(forward.clone().receive(socket));
+                }
+            }
+        }
+        let status = entry.status();
+        table.push(entry);
+        Ok(status)
     }
 
-    /// Closes a forward, named by its spec or by its local port.
+    /// Closes a forward, named by its spec or by its local port, and cuts its
+    /// open connections.
     ///
     /// # Errors
     /// [`ForwardError::Unknown`].
     pub async fn remove(&self, text: &str) -> Result<ForwardStatus, ForwardError> {
-        Err(ForwardError::Unknown { text: text.to_owned() })
+        let entry = {
+            let mut table = self.0.table();
+            // A listening port wins over a spec that reads the same: it is what the
+            // user sees.
+            let index = table
+                .iter()
+                .position(|entry| entry.listens_on(text))
+                .or_else(|| table.iter().position(|entry| entry.is_spec(text)));
+            match index {
+                Some(index) => table.remove(index),
+                None => return Err(ForwardError::Unknown { text: text.to_owned() }),
+            }
+        };
+        entry.cancel.cancel();
+        entry.tasks.close();
+        entry.tasks.wait().await;
+        Ok(entry.status())
     }
 
     /// All of them, in the order they were opened.
     pub fn list(&self) -> Vec<ForwardStatus> {
-        Vec::new()
+        self.0.table().iter().map(Entry::status).collect()
+    }
+}
+
+impl Inner {
+    fn table(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for entry in self.table().iter() {
+            entry.cancel.cancel();
+        }
+    }
+}
+
+impl Entry {
+    fn listens_on(&self, text: &str) -> bool {
+        let port = self.local.first().map(SocketAddr::port);
+        port.is_some_and(|port| text.trim().parse() == Ok(port))
+    }
+
+    fn is_spec(&self, text: &str) -> bool {
+        text.parse::<ForwardSpec>().is_ok_and(|spec| spec == self.spec)
+    }
+
+    fn status(&self) -> ForwardStatus {
+        let read = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
+        ForwardStatus {
+            spec: self.spec.to_string(),
+            local: self.local.clone(),
+            remote: self.spec.remote(),
+            protocol: if self.spec.udp { "udp" } else { "tcp" },
+            instead_of: self.instead_of,
+            open: read(&self.stats.open),
+            total: read(&self.stats.total),
+            bytes_out: read(&self.stats.bytes.to_link),
+            bytes_in: read(&self.stats.bytes.from_link),
+            last_error: self.stats.last_error(),
+        }
     }
 }

@@ -1,12 +1,27 @@
 //! Drives one sync between the local tree and the agent's: owns the ancestor on
-//! disk, performs the controller's effects.
+//! disk, performs the controller's effects. Decides nothing about any path; that
+//! is [`protocol::sync::controller`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use protocol::io::connection::Connection;
 use protocol::path::RelPath;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+
+mod actor;
+mod carry;
+mod replicas;
+mod status;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use actor::Command;
+use replicas::{Replicas, Trees};
+
+pub mod remote;
 
 /// What to sync, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +165,12 @@ pub struct SyncError(pub String);
 #[derive(Clone)]
 pub struct Sync {
     status_rx: watch::Receiver<SyncStatus>,
+    /// faces --commands--> actor
+    command_tx: mpsc::Sender<Command>,
 }
+
+/// Commands that may wait for the actor; faces wait beyond that.
+const COMMANDS_MAX: usize = 64;
 
 impl Sync {
     /// Starts it; it waits for a connection, goes on over lost ones, and sends a
@@ -162,10 +182,23 @@ impl Sync {
         connection_rx: watch::Receiver<Option<Connection>>,
         batch_tx: mpsc::Sender<Batch>,
     ) -> Self {
-        let _ = (state_dir, connection_rx, batch_tx);
-        Self {
-            status_rx: watch::channel(SyncStatus { name: spec.name, ..SyncStatus::default() }).1,
-        }
+        let place = state_dir.join(store::name_of(&spec));
+        let trees = Trees::new(spec.clone(), &place);
+        Self::start_with(spec, place, connection_rx, batch_tx, Arc::new(trees))
+    }
+
+    fn start_with(
+        spec: SyncSpec,
+        place: PathBuf,
+        connection_rx: watch::Receiver<Option<Connection>>,
+        batch_tx: mpsc::Sender<Batch>,
+        replicas: Arc<dyn Replicas>,
+    ) -> Self {
+        let (status_tx, status_rx) = watch::channel(status::initial(&spec));
+        let (command_tx, command_rx) = mpsc::channel(COMMANDS_MAX);
+        let ends = actor::Ends { connection_rx, command_rx, batch_tx, status_tx };
+        tokio::spawn(actor::run(spec, place, ends, replicas));
+        Self { status_rx, command_tx }
     }
 
     /// Its status, kept current.
@@ -178,16 +211,15 @@ impl Sync {
     /// # Errors
     /// When it ended.
     pub async fn pause(&self) -> Result<(), SyncError> {
-        Ok(())
+        self.ask(Command::Pause).await
     }
 
     /// Goes on.
     ///
     /// # Errors
-    /// When it ended.
+    /// When it ended, or there is no brake to go on from.
     pub async fn resume(&self, how: Resume) -> Result<(), SyncError> {
-        let _ = how;
-        Ok(())
+        self.ask(|reply_tx| Command::Resume(how, reply_tx)).await?
     }
 
     /// Returns when every edit made before the call is on both sides, or listed
@@ -196,7 +228,7 @@ impl Sync {
     /// # Errors
     /// When it is paused, braked or halted: why.
     pub async fn wait(&self) -> Result<(), SyncError> {
-        Ok(())
+        self.ask(Command::Wait).await?
     }
 
     /// Explains what is decided for a path and why, in a few lines.
@@ -204,7 +236,8 @@ impl Sync {
     /// # Errors
     /// When the path is none of this sync's.
     pub async fn why(&self, path: &str) -> Result<String, SyncError> {
-        Err(SyncError(format!("`{path}` is not below this sync's root")))
+        let path = path.to_owned();
+        self.ask(|reply_tx| Command::Why(path, reply_tx)).await?
     }
 
     /// The open conflicts.
@@ -212,7 +245,7 @@ impl Sync {
     /// # Errors
     /// When it ended.
     pub async fn conflicts(&self) -> Result<Vec<Conflict>, SyncError> {
-        Ok(Vec::new())
+        self.ask(Command::Conflicts).await
     }
 
     /// Ends a conflict; what loses goes to the trash.
@@ -220,8 +253,8 @@ impl Sync {
     /// # Errors
     /// When there is no such conflict.
     pub async fn resolve(&self, path: &str, keep: Keep) -> Result<(), SyncError> {
-        let _ = (path, keep);
-        Ok(())
+        let path = path.to_owned();
+        self.ask(|reply_tx| Command::Resolve(path, keep, reply_tx)).await?
     }
 
     /// Brings back what this sync displaced last, at `path` or anywhere, on
@@ -230,13 +263,28 @@ impl Sync {
     /// # Errors
     /// When there is nothing to bring back.
     pub async fn undo(&self, path: Option<&str>) -> Result<String, SyncError> {
-        Err(SyncError(format!("nothing was displaced at `{}`", path.unwrap_or("."))))
+        let path = path.map(str::to_owned);
+        self.ask(|reply_tx| Command::Undo(path, reply_tx)).await?
     }
 
     /// Ends the sync for good: removes what it keeps on both sides and forgets
     /// the ancestor.
-    pub async fn forget(&self) {}
+    pub async fn forget(&self) {
+        let _ = self.ask(Command::Forget).await; // already ended is as good
+    }
 
     /// Ends the sync, keeping the ancestor for the next start.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        let _ = self.ask(Command::Stop).await; // already ended is as good
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, SyncError> {
+        let ended = || SyncError(format!("the sync `{}` has ended", self.status_rx.borrow().name));
+        let (reply_tx, reply_rx) = oneshot::channel();
+        self.command_tx.send(command(reply_tx)).await.map_err(|_| ended())?;
+        reply_rx.await.map_err(|_| ended())
+    }
 }

@@ -107,7 +107,13 @@ impl RelPath {
 
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.names().cmp(other.names())
+        // As by names: a slash ends a name, so it is less than any byte in one.
+        let apart = self.0.iter().zip(&other.0).find(|(left, right)| left != right);
+        let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+        match apart {
+            Some((left, right)) => rank(*left).cmp(&rank(*right)),
+            None => self.0.len().cmp(&other.0.len()),
+        }
     }
 }
 
@@ -147,5 +153,21 @@ impl<'b, C> Decode<'b, C> for RelPath {
     fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         Self::parse(d.bytes()?)
             .map_err(|_| minicbor::decode::Error::message("not a path below the root"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_names(left in "[ab!/]{0,8}", right in "[ab!/]{0,8}") {
+            let parse = |text: &str| RelPath::parse(text.as_bytes());
+            if let (Ok(left), Ok(right)) = (parse(&left), parse(&right)) {
+                prop_assert_eq!(left.cmp(&right), left.names().cmp(right.names()));
+            }
+        }
     }
 }

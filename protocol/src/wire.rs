@@ -10,6 +10,10 @@ pub mod app;
 pub mod control;
 pub mod copy;
 pub mod exec;
+pub mod hello;
 pub mod port;
 pub mod stream;
 pub mod sync;
+
+#[cfg(test)]
+mod services_golden;

@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use harness::bins::bins;
 use harness::sandbox::Sandbox;
 
 use crate::table::{Table, Unit};
@@ -24,7 +23,6 @@ pub fn bench(table: &mut Table) {
     table.goal("static agent, on disk", mib(raw), "-", Unit::Mebibytes);
     table.goal("static agent, compressed", mib(packed.stdout.len()), "≤ 4 MiB", Unit::Mebibytes);
 
-    let _ = bins();
     let sandbox = Sandbox::new();
     harness::tree::write(&sandbox.workspace(), "hello.txt = hello");
     up::up(&sandbox, &[]);

@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod cli;
+mod copy;
 mod exec;
 mod link;
 mod ports;
 mod swap;
 mod sync;
+mod sync_driver;
 mod sync_safety;
 mod tidy;

@@ -13,13 +13,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ("quinn", &["protocol/src/io/"]),
     ("rustls", &["protocol/src/io/"]),
     ("rcgen", &["protocol/src/io/"]),
-    ("notify", &["protocol/src/io/fs/"]),
+    ("notify", &["lsp/src/config/watch.rs"]),
     ("ignore", &["protocol/src/io/fs/"]),
     ("hickory_resolver", &["agent/src/dns"]),
     ("pty_process", &["agent/src/exec"]),
     ("clap", &["lsp/src/cli", "lsp/src/main.rs"]),
     ("indicatif", &["lsp/src/cli"]),
-    ("lsp", &["tests/"]),
+    ("lsp", &["tests/", "lsp/src/main.rs"]),
     ("agent", &["tests/", "agent/src/main.rs"]),
 ];
 

@@ -2,12 +2,15 @@
 //! file beside `io/quic.rs` that names quinn; features hold a [`Connection`] and
 //! [`Channel`]s and cannot tell QUIC from the in-memory pair that tests use.
 
+use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::framed::{self, FrameError};
 use crate::error::WireError;
@@ -27,7 +30,7 @@ enum Inner {
 struct Memory {
     opened_tx: mpsc::Sender<Channel>,
     opened_rx: Mutex<mpsc::Receiver<Channel>>,
-    closed_tx: Arc<watch::Sender<bool>>,
+    closed: CancellationToken,
 }
 
 /// One stream, both directions.
@@ -44,7 +47,14 @@ pub struct ChannelTx(TxInner);
 
 enum TxInner {
     Quic(quinn::SendStream),
-    Memory(tokio::io::WriteHalf<DuplexStream>),
+    Memory(MemoryTx),
+}
+
+struct MemoryTx {
+    half: WriteHalf<DuplexStream>,
+    cut: CancellationToken,
+    stopped: Wait,
+    stop: CancellationToken,
 }
 
 /// The receiving half. Dropping it tells the peer to stop sending.
@@ -52,8 +62,17 @@ pub struct ChannelRx(RxInner);
 
 enum RxInner {
     Quic(quinn::RecvStream),
-    Memory(tokio::io::ReadHalf<DuplexStream>),
+    Memory(MemoryRx),
 }
+
+struct MemoryRx {
+    half: ReadHalf<DuplexStream>,
+    cut: Wait,
+    _stop: DropGuard,
+}
+
+/// Like QUIC's, a stream in memory remembers a cut: polled before the bytes.
+struct Wait(Pin<Box<WaitForCancellationFutureOwned>>);
 
 /// Why a stream could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +98,12 @@ impl Connection {
     pub fn memory_pair() -> (Self, Self) {
         let (left_tx, right_rx) = mpsc::channel(64);
         let (right_tx, left_rx) = mpsc::channel(64);
-        let closed_tx = Arc::new(watch::channel(false).0);
+        let closed = CancellationToken::new();
         let end = |opened_tx, opened_rx| {
             Self(Inner::Memory(Arc::new(Memory {
                 opened_tx,
                 opened_rx: Mutex::new(opened_rx),
-                closed_tx: closed_tx.clone(),
+                closed: closed.clone(),
             })))
         };
         (end(left_tx, left_rx), end(right_tx, right_rx))
@@ -104,16 +123,12 @@ impl Connection {
                 Ok(channel)
             }
             Inner::Memory(memory) => {
-                if *memory.closed_tx.borrow() {
+                if memory.closed.is_cancelled() {
                     return Err(OpenError::Closed);
                 }
-                let (ours, theirs) = tokio::io::duplex(256 * 1024);
-                memory
-                    .opened_tx
-                    .send(memory_channel(theirs))
-                    .await
-                    .map_err(|_| OpenError::Closed)?;
-                Ok(memory_channel(ours))
+                let (ours, theirs) = memory_channels(&memory.closed);
+                memory.opened_tx.send(theirs).await.map_err(|_| OpenError::Closed)?;
+                Ok(ours)
             }
         }
     }
@@ -139,14 +154,29 @@ impl Connection {
                 Some(Channel { tx: ChannelTx(TxInner::Quic(tx)), rx: ChannelRx(RxInner::Quic(rx)) })
             }
             Inner::Memory(memory) => {
-                let mut closed_rx = memory.closed_tx.subscribe();
                 let mut opened_rx = memory.opened_rx.lock().await;
                 tokio::select! {
                     biased;
-                    _ = closed_rx.wait_for(|closed| *closed) => None,
+                    () = memory.closed.cancelled() => None,
                     channel = opened_rx.recv() => channel,
                 }
             }
+        }
+    }
+
+    /// The smoothed round trip; none in memory.
+    pub fn rtt(&self) -> Option<std::time::Duration> {
+        match &self.0 {
+            Inner::Quic(connection) => Some(connection.rtt()),
+            Inner::Memory(_) => None,
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        match &self.0 {
+            Inner::Quic(connection) => connection.close_reason().is_some(),
+            Inner::Memory(memory) => memory.closed.is_cancelled(),
         }
     }
 
@@ -156,9 +186,7 @@ impl Connection {
             Inner::Quic(connection) => {
                 connection.closed().await;
             }
-            Inner::Memory(memory) => {
-                let _ = memory.closed_tx.subscribe().wait_for(|closed| *closed).await;
-            }
+            Inner::Memory(memory) => memory.closed.cancelled().await,
         }
     }
 
@@ -166,16 +194,55 @@ impl Connection {
     pub fn close(&self, reason: &str) {
         match &self.0 {
             Inner::Quic(connection) => connection.close(0u32.into(), reason.as_bytes()),
-            Inner::Memory(memory) => {
-                memory.closed_tx.send_replace(true);
-            }
+            Inner::Memory(memory) => memory.closed.cancel(),
         }
     }
 }
 
-fn memory_channel(stream: DuplexStream) -> Channel {
-    let (rx, tx) = tokio::io::split(stream);
-    Channel { tx: ChannelTx(TxInner::Memory(tx)), rx: ChannelRx(RxInner::Memory(rx)) }
+fn memory_channels(closed: &CancellationToken) -> (Channel, Channel) {
+    let (left, right) = tokio::io::duplex(256 * 1024);
+    let tokens = || (closed.child_token(), closed.child_token());
+    let (to_right, to_left) = (tokens(), tokens());
+    let channel = |stream, tx: &(CancellationToken, CancellationToken), rx: &(_, _)| {
+        let (rx_half, tx_half) = tokio::io::split(stream);
+        let ((tx_cut, tx_stop), (rx_cut, rx_stop)) = (tx.clone(), Clone::clone(rx));
+        Channel {
+            tx: ChannelTx(TxInner::Memory(MemoryTx {
+                half: tx_half,
+                cut: tx_cut,
+                stopped: Wait::on(&tx_stop),
+                stop: tx_stop,
+            })),
+            rx: ChannelRx(RxInner::Memory(MemoryRx {
+                half: rx_half,
+                cut: Wait::on(&rx_cut),
+                _stop: CancellationToken::drop_guard(rx_stop),
+            })),
+        }
+    };
+    (channel(left, &to_right, &to_left), channel(right, &to_left, &to_right))
+}
+
+impl Wait {
+    fn on(token: &CancellationToken) -> Self {
+        Self(Box::pin(token.clone().cancelled_owned()))
+    }
+
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.0.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl Drop for ChannelTx {
+    fn drop(&mut self) {
+        if let TxInner::Memory(tx) = &mut self.0 {
+            // Ends the stream as a dropped QUIC stream does; never pending in memory.
+            let _ = Pin::new(&mut tx.half).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
 }
 
 impl ChannelTx {
@@ -188,8 +255,25 @@ impl ChannelTx {
 
     /// Cuts the stream: the peer's read fails instead of ending.
     pub fn reset(&mut self) {
-        if let TxInner::Quic(tx) = &mut self.0 {
-            let _ = tx.reset(1u32.into()); // already closed is as good
+        match &mut self.0 {
+            TxInner::Quic(tx) => {
+                let _ = tx.reset(1u32.into()); // already closed is as good
+            }
+            TxInner::Memory(tx) => tx.cut.cancel(),
+        }
+    }
+
+    /// Returns once the peer wants no more, has everything, or is gone: also
+    /// while nothing is being written.
+    pub fn stopped(&self) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        match &self.0 {
+            TxInner::Quic(tx) => {
+                let stopped = tx.stopped();
+                Box::pin(async move {
+                    let _ = stopped.await; // a lost connection is as good
+                })
+            }
+            TxInner::Memory(tx) => Box::pin(tx.stop.clone().cancelled_owned()),
         }
     }
 
@@ -210,21 +294,24 @@ impl AsyncWrite for ChannelTx {
     ) -> Poll<std::io::Result<usize>> {
         match &mut self.0 {
             TxInner::Quic(tx) => AsyncWrite::poll_write(Pin::new(tx), cx, buf),
-            TxInner::Memory(tx) => Pin::new(tx).poll_write(cx, buf),
+            TxInner::Memory(tx) => {
+                tx.stopped.check(cx)?;
+                Pin::new(&mut tx.half).poll_write(cx, buf)
+            }
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         match &mut self.0 {
             TxInner::Quic(tx) => Pin::new(tx).poll_flush(cx),
-            TxInner::Memory(tx) => Pin::new(tx).poll_flush(cx),
+            TxInner::Memory(tx) => Pin::new(&mut tx.half).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         match &mut self.0 {
             TxInner::Quic(tx) => Pin::new(tx).poll_shutdown(cx),
-            TxInner::Memory(tx) => Pin::new(tx).poll_shutdown(cx),
+            TxInner::Memory(tx) => Pin::new(&mut tx.half).poll_shutdown(cx),
         }
     }
 }
@@ -237,7 +324,10 @@ impl AsyncRead for ChannelRx {
     ) -> Poll<std::io::Result<()>> {
         match &mut self.0 {
             RxInner::Quic(rx) => AsyncRead::poll_read(Pin::new(rx), cx, buf),
-            RxInner::Memory(rx) => Pin::new(rx).poll_read(cx, buf),
+            RxInner::Memory(rx) => {
+                rx.cut.check(cx)?;
+                Pin::new(&mut rx.half).poll_read(cx, buf)
+            }
         }
     }
 }

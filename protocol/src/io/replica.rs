@@ -117,6 +117,19 @@ pub trait Replica: Send + Sync {
     /// Scans everything again (`ScanStarted` … `ScanDone` follow).
     fn rescan(&self) -> BoxFuture<'_, Result<(), ReplicaError>>;
 
+    /// Returns when everything that happened in the tree before the call has been
+    /// sent as an observation.
+    fn flush(&self) -> BoxFuture<'_, Result<(), ReplicaError>> {
+        Box::pin(async { Ok(()) }) // for replicas that observe at once
+    }
+
+    /// Whether the tree's own rules name `path`, whatever is or is not there now.
+    /// The directories above it are asked about on their own.
+    fn ignores(&self, path: &RelPath, is_directory: bool) -> bool {
+        let _ = (path, is_directory);
+        false
+    }
+
     /// Ends the replica and removes everything it keeps in or for the tree.
     fn remove_traces(&self) -> BoxFuture<'_, Result<(), ReplicaError>>;
 }

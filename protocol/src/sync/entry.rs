@@ -8,6 +8,10 @@ use crate::path::RelPath;
 /// BLAKE3 of a file's content.
 pub type Digest = [u8; 32];
 
+/// The problem of a path that an ignore rule names: it is there, but none of the
+/// sync's business, and least of all deleted.
+pub const IGNORED: &str = "ignored";
+
 /// What a path holds. Absence is `Option::None` around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {

@@ -3,6 +3,7 @@
 //! one datagram each.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 /// Connect from where the agent is.
@@ -30,3 +31,8 @@ pub enum Protocol {
     #[n(1)]
     Udp,
 }
+
+/// One datagram of a UDP flow, in both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Datagram(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);

@@ -11,6 +11,7 @@
 //! | 6 | sync | hub, once per sync and connection |
 //! | 7 | sync apply | hub, per batch of edits |
 //! | 8 | sync fetch | hub, per batch of bodies |
+//! | 12 | sync ask | hub, per question to a replica |
 
 use minicbor::{Decode, Encode};
 
@@ -47,6 +48,9 @@ pub enum Open {
     /// Bodies wanted from a replica.
     #[n(8)]
     SyncFetch(#[n(0)] sync::OpenFetch),
+    /// One question to a replica.
+    #[n(12)]
+    SyncAsk(#[n(0)] sync::OpenAsk),
 }
 
 /// The answer to [`Open`].

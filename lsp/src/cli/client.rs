@@ -1,0 +1,180 @@
+//! A face's side of the hub's socket: finds the hub, starts it, talks to it.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Duration;
+
+use protocol::version::VERSION;
+use serde_json::Value;
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::error::CliError;
+use crate::hub::api::{ApiError, Envelope, Reply, Request, read_line, write_line};
+use crate::hub::serve::not_up;
+use crate::runtime::Workspace;
+
+/// How long a hub that another command is starting may take.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a hub says on standard output once it can be reached.
+pub const READY: &str = "ready";
+
+/// What it says when another one has the workspace.
+pub const LOCKED: &str = "locked";
+
+/// One request on its way.
+pub struct Client {
+    rx: BufReader<OwnedReadHalf>,
+    tx: OwnedWriteHalf,
+}
+
+/// Both halves of a stream to the agent.
+pub type RawStream = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
+
+impl Client {
+    /// Reaches the hub that runs; one that died is started again, so that
+    /// nothing it kept up is lost.
+    ///
+    /// # Errors
+    /// `nothing is up` when there is none and none is wanted.
+    pub async fn connect(workspace: &Workspace) -> Result<Self, CliError> {
+        if let Some(client) = Self::try_connect(workspace).await {
+            return Ok(client);
+        }
+        if !workspace.settings().exists() {
+            return Err(not_up().into());
+        }
+        Self::start(workspace).await
+    }
+
+    /// Reaches the hub, starting it if need be.
+    ///
+    /// # Errors
+    /// What went wrong in it.
+    pub async fn start(workspace: &Workspace) -> Result<Self, CliError> {
+        if let Some(client) = Self::try_connect(workspace).await {
+            return Ok(client);
+        }
+        workspace.prepare()?;
+        spawn_hub(workspace).await?;
+        // Whoever won the lock may not listen yet.
+        let deadline = tokio::time::Instant::now() + START_PATIENCE;
+        loop {
+            if let Some(client) = Self::try_connect(workspace).await {
+                return Ok(client);
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(CliError::new("the hub does not answer")
+                    .help(format!("see {}", workspace.log().display())));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Reaches the hub that runs, if one does.
+    pub async fn try_connect(workspace: &Workspace) -> Option<Self> {
+        let (rx, tx) = UnixStream::connect(workspace.socket()).await.ok()?.into_split();
+        Some(Self { rx: BufReader::new(rx), tx })
+    }
+
+    /// Says what is wanted.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn send(&mut self, request: Request) -> Result<(), CliError> {
+        let envelope = Envelope { version: VERSION.to_owned(), request };
+        Ok(write_line(&mut self.tx, &envelope).await?)
+    }
+
+    /// The next reply.
+    ///
+    /// # Errors
+    /// The socket's, or what the hub says.
+    pub async fn next(&mut self) -> Result<Reply, CliError> {
+        match read_line(&mut self.rx).await? {
+            Reply::Failed(failure) => Err(failure.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Asks, and shows each progress until the result.
+    ///
+    /// # Errors
+    /// The socket's, or what the hub says.
+    pub async fn ask(
+        mut self,
+        request: Request,
+        mut progress: impl FnMut(&Value),
+    ) -> Result<Value, CliError> {
+        self.send(request).await?;
+        loop {
+            match self.next().await? {
+                Reply::Progress(value) => progress(&value),
+                Reply::Done(value) => return Ok(value),
+                Reply::Raw | Reply::Failed(_) => return Err(ApiError::Ended.into()),
+            }
+        }
+    }
+
+    /// Asks for a stream to the agent.
+    ///
+    /// # Errors
+    /// The socket's, or what the hub says.
+    pub async fn raw(mut self, request: Request) -> Result<RawStream, CliError> {
+        self.send(request).await?;
+        match self.next().await? {
+            Reply::Raw => Ok((self.rx, self.tx)),
+            _ => Err(ApiError::Ended.into()),
+        }
+    }
+}
+
+/// Starts a hub in the background and returns when it, or another one, has the
+/// workspace.
+async fn spawn_hub(workspace: &Workspace) -> Result<(), CliError> {
+    let log = workspace.log();
+    let failed = |error: &std::io::Error| CliError::tried("unable to start the hub", error);
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let stderr: File = crate::hub::log::append_to(&log).map_err(|error| failed(&error))?;
+    let mut child = std::process::Command::new(program)
+        .arg("hub") // first, so that a list of processes says what this is
+        .arg("--workspace")
+        .arg(&workspace.root)
+        .current_dir("/") // a working directory keeps a file system from being unmounted
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    let mut stdout = child.stdout.take();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = Vec::new();
+        let mut byte = [0; 1];
+        // Up to the first line's end: the hub keeps its standard output.
+        while let Some(stdout) = &mut stdout
+            && said.len() < 4096
+            && matches!(stdout.read(&mut byte), Ok(1))
+            && byte[0] != b'\n'
+        {
+            said.push(byte[0]);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let said = said.await.unwrap_or_default();
+    match said.as_str() {
+        READY => Ok(()),
+        LOCKED => {
+            let _ = child.wait(); // it ends at once
+            Ok(())
+        }
+        _ => {
+            let status = child.wait().map(|status| status.to_string()).unwrap_or_default();
+            let reason = if said.is_empty() { status } else { said };
+            Err(CliError::new(format!("the hub did not start: {reason}"))
+                .help(format!("its log is {}", log.display())))
+        }
+    }
+}

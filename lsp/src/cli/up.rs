@@ -1,0 +1,296 @@
+//! `up` and `down`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::error::CliError;
+use super::flags::{Global, Up};
+use super::{output, show};
+use crate::config::{self, ConfigError, Settings};
+use crate::hub::api::Request;
+use crate::hub::run;
+use crate::runtime::Workspace;
+
+/// How long a hub may take to go after its answer.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Brings the workspace up and returns when all is there.
+///
+/// # Errors
+/// What to tell the user.
+pub async fn up(
+    global: &Global,
+    workspace: &Workspace,
+    cwd: &Path,
+    up: Up,
+) -> Result<(), CliError> {
+    let settings = settings(workspace, cwd, &up)?;
+    let request = Request::Up { settings, replace: up.replace };
+    if up.foreground {
+        return foreground(global, workspace, request).await;
+    }
+    // A second `up` without settings means what is up already.
+    let client = match &request {
+        Request::Up { settings: None, .. } => Client::connect(workspace).await?,
+        _ => Client::start(workspace).await?,
+    };
+    let status = wait(global, client, request).await?;
+    report(global, &status);
+    Ok(())
+}
+
+/// Ends everything.
+///
+/// # Errors
+/// What to tell the user.
+pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), CliError> {
+    let client = Client::connect(workspace).await?;
+    let ended = client.ask(Request::Down, |_| {}).await?;
+    wait_for_end(workspace).await;
+    if global.json {
+        output::json_line(&ended);
+    } else {
+        for text in show::list(&ended["ended"]) {
+            output::line(&show::text(text));
+        }
+        output::line(&format!("{} is down", workspace.root.display()));
+    }
+    Ok(())
+}
+
+/// What is asked for; none when nothing is said and something is up.
+fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Settings>, CliError> {
+    let flags = config::Flags {
+        target: up.target.clone(),
+        syncs: up.sync.clone(),
+        forwards: up.forward.clone(),
+        command: up.command.clone(),
+        cwd: up.cwd.clone(),
+        on_change: up.on_change.clone(),
+        strict_ports: up.strict_ports,
+    };
+    match config::load(&workspace.root, cwd, &flags) {
+        Ok(settings) => Ok(Some(settings)),
+        Err(ConfigError::NoTarget)
+            if flags == config::Flags::default() && workspace.settings().exists() =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn wait(global: &Global, client: Client, request: Request) -> Result<Value, CliError> {
+    let mut progress = Progress::new(global.json);
+    let result = client.ask(request, |status| progress.show(status)).await;
+    progress.end();
+    result
+}
+
+/// Runs the hub in this process until it is told to end, or this process is.
+async fn foreground(
+    global: &Global,
+    workspace: &Workspace,
+    request: Request,
+) -> Result<(), CliError> {
+    let mut hub = Foreground::start(workspace).await?;
+    let client = hub.client().await?;
+    let came_up = tokio::select! {
+        biased;
+        () = interrupted() => Ok(None),
+        status = wait(global, client, request) => status.map(Some),
+    };
+    match came_up {
+        Ok(Some(status)) => {
+            report(global, &status);
+            if !global.json {
+                output::note("Ctrl-C ends it");
+            }
+            tokio::select! {
+                biased;
+                () = interrupted() => {}
+                () = hub.ended() => return Ok(()),
+            }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            hub.down().await?;
+            return Err(error);
+        }
+    }
+    let ended = hub.down().await?;
+    if global.json {
+        output::json_line(&ended);
+    } else {
+        for text in show::list(&ended["ended"]) {
+            output::note(&show::text(text));
+        }
+    }
+    Ok(())
+}
+
+/// A hub in this process.
+pub struct Foreground {
+    workspace: Workspace,
+    hub: tokio::task::JoinHandle<()>,
+}
+
+impl Foreground {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When another hub has the workspace.
+    pub async fn start(workspace: &Workspace) -> Result<Self, CliError> {
+        workspace.prepare()?;
+        let Some(lock) = workspace.try_lock()? else {
+            return Err(CliError::new("a hub of this workspace runs already")
+                .help("leave out --foreground, or run `towline down` first"));
+        };
+        let listener = run::bind(workspace)?;
+        let of_hub = workspace.clone();
+        let hub = tokio::spawn(async move {
+            if let Err(error) = run::run(of_hub.clone(), listener, CancellationToken::new()).await {
+                output::note(&format!("the hub failed: {}", crate::chain(&error)));
+            }
+            release(&of_hub, lock);
+        });
+        Ok(Self { workspace: workspace.clone(), hub })
+    }
+
+    /// A way to talk to it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn client(&self) -> Result<Client, CliError> {
+        Client::try_connect(&self.workspace)
+            .await
+            .ok_or_else(|| CliError::new("the hub ended at once"))
+    }
+
+    /// Ends it and everything it keeps up; says what was ended.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn down(&mut self) -> Result<Value, CliError> {
+        let Some(client) = Client::try_connect(&self.workspace).await else {
+            return Ok(json!({ "schema": 1, "ended": [] }));
+        };
+        let ended = client.ask(Request::Down, |_| {}).await?;
+        self.ended().await;
+        Ok(ended)
+    }
+
+    /// Returns when it has ended.
+    pub async fn ended(&mut self) {
+        if !self.hub.is_finished() {
+            let _ = (&mut self.hub).await; // its failure was said
+        }
+    }
+}
+
+/// Gives the workspace back: the lock's file goes while it is held.
+pub fn release(workspace: &Workspace, lock: std::fs::File) {
+    let _ = std::fs::remove_file(workspace.lock()); // gone is what we want
+    drop(lock);
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+pub async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// Returns when the hub's process has given the workspace back.
+async fn wait_for_end(workspace: &Workspace) {
+    let deadline = tokio::time::Instant::now() + END_PATIENCE;
+    while workspace.lock().exists() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn report(global: &Global, status: &Value) {
+    if global.json {
+        output::json_line(status);
+        return;
+    }
+    for line in show::status(status) {
+        output::line(&line);
+    }
+    if show::list(&status["syncs"]).is_empty() {
+        output::note("nothing is synced: add `--sync LOCAL:/REMOTE` for that");
+    }
+}
+
+/// A bar where a person looks, plain lines elsewhere, nothing for programs but
+/// JSON lines.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    last: String,
+    json: bool,
+}
+
+impl Progress {
+    /// Nothing is shown yet.
+    pub fn new(json: bool) -> Self {
+        use std::io::IsTerminal;
+        let bar = (!json && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            let style = ProgressStyle::with_template("{spinner} [{bar:24}] {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("=> "));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar, last: String::new(), json }
+    }
+
+    /// Shows how it is.
+    pub fn show(&mut self, status: &Value) {
+        if self.json {
+            output::json_line(status);
+            return;
+        }
+        let text = show::progress(status);
+        if let Some(bar) = &self.bar {
+            let (mut done, mut total) = (0, 0);
+            for sync in show::list(&status["syncs"]) {
+                let files = show::number(&sync["files"]);
+                done += files;
+                total += files + show::number(&sync["pending"]);
+            }
+            bar.set_length(total.max(1));
+            bar.set_position(done);
+            bar.set_message(text);
+        } else {
+            // Where lines are kept, one for each step is enough.
+            let step: String = text.chars().take_while(|c| !c.is_ascii_digit()).collect();
+            if step != self.last {
+                output::note(&text);
+                self.last = step;
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

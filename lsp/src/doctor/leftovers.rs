@@ -1,0 +1,182 @@
+//! What dead hubs, agents and demos left on this machine.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::processes::{Process, marked};
+use crate::demo::sandbox::{LOCK, PREFIX};
+use crate::hub::persist;
+use crate::runtime::{Dirs, Workspace, try_lock};
+
+/// The directory in a sync's root that holds its replica id and trash.
+const STORE: &str = ".towline";
+
+/// All of one dead thing, with the lock that proves it dead.
+pub struct Leftover {
+    what: String,
+    processes: Vec<Process>,
+    paths: Vec<PathBuf>,
+    /// Last: the lock's own file.
+    lock: Lock,
+}
+
+/// A lock that nobody else holds. Looking makes its file, so that goes again.
+struct Lock {
+    path: PathBuf,
+    was_there: bool,
+    _held: File,
+}
+
+/// Finds all of them.
+pub fn find(dirs: &Dirs) -> Vec<Leftover> {
+    let processes = marked();
+    let mut living = BTreeSet::new();
+    let mut dead = Vec::new();
+    for id in ids(dirs) {
+        let workspace = Workspace::known(dirs, &id);
+        match Lock::take(workspace.lock()) {
+            Some(lock) => dead.push((workspace, lock)),
+            None => living.extend(stores(&workspace)),
+        }
+    }
+    let mut leftovers: Vec<_> = dead
+        .into_iter()
+        .map(|(workspace, lock)| of_workspace(&workspace, lock, &processes, &living))
+        .collect();
+    leftovers.extend(demos());
+    leftovers
+}
+
+impl Leftover {
+    /// Removes it: processes first, its lock last.
+    ///
+    /// # Errors
+    /// The first failure; the rest was tried.
+    pub fn remove(self) -> io::Result<()> {
+        let mut result = Ok(());
+        let mut note = |outcome: io::Result<()>| {
+            if let (Ok(()), Err(error)) = (&result, outcome) {
+                result = Err(error);
+            }
+        };
+        self.processes.iter().for_each(|process| note(process.kill()));
+        self.paths.iter().for_each(|path| note(remove(path)));
+        note(remove(&self.lock.path));
+        result
+    }
+}
+
+impl Lock {
+    fn take(path: PathBuf) -> Option<Self> {
+        let was_there = path.exists();
+        // One that is held is a life; one that cannot be had is not ours.
+        let held = try_lock(&path).ok()??;
+        Some(Self { path, was_there, _held: held })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.was_there {
+            let _ = std::fs::remove_file(&self.path); // removed with all the rest
+        }
+    }
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        for process in &self.processes {
+            write!(f, "\n   process {}: {}", process.pid, process.command)?;
+        }
+        for path in &self.paths {
+            write!(f, "\n   {}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Every workspace that left a trace.
+fn ids(dirs: &Dirs) -> BTreeSet<String> {
+    let names = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
+    };
+    let mut ids = BTreeSet::new();
+    for name in names(&dirs.runtime) {
+        ids.extend(name.strip_suffix(".sock").map(str::to_owned));
+        ids.extend(name.strip_suffix(".lock").map(str::to_owned));
+    }
+    ids.extend(names(&dirs.state));
+    ids.retain(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    ids
+}
+
+/// What a dead hub's workspace left. `living` are the stores that hubs use now.
+fn of_workspace(
+    workspace: &Workspace,
+    lock: Lock,
+    processes: &[Process],
+    living: &BTreeSet<PathBuf>,
+) -> Leftover {
+    let what = match persist::load(workspace) {
+        Ok(Some(persisted)) => format!(
+            "{} was up and its hub is gone (any towline command there brings it back instead)",
+            persisted.workspace
+        ),
+        _ => format!("files of a workspace {} whose hub is gone", workspace.id),
+    };
+    let mut paths = stores(workspace);
+    paths.retain(|path| !living.contains(path));
+    paths.push(workspace.socket());
+    paths.push(workspace.state_dir());
+    paths.retain(|path| path.symlink_metadata().is_ok());
+    let agent_dir = workspace.agent_dir();
+    let processes = processes.iter().filter(|process| process.is_of(&agent_dir)).cloned().collect();
+    Leftover { what, processes, paths, lock }
+}
+
+/// Where the syncs of a workspace keep replica ids and trash.
+fn stores(workspace: &Workspace) -> Vec<PathBuf> {
+    let Ok(Some(persisted)) = persist::load(workspace) else { return Vec::new() };
+    let target = &persisted.settings.target;
+    let roots = persisted
+        .settings
+        .syncs
+        .iter()
+        .flat_map(|sync| [sync.from.clone(), target.locate(&sync.to)]);
+    roots.map(|root| root.join(STORE)).collect()
+}
+
+fn demos() -> Vec<Leftover> {
+    let own = rustix::process::getuid().as_raw();
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .map(|entry| entry.path())
+        .filter(|path| {
+            use std::os::unix::fs::MetadataExt;
+            path.symlink_metadata().is_ok_and(|data| data.is_dir() && data.uid() == own)
+        })
+        .filter_map(|path| {
+            let lock = Lock::take(path.join(LOCK))?;
+            let what = "a demo that is over".to_owned();
+            Some(Leftover { what, processes: Vec::new(), paths: vec![path], lock })
+        })
+        .collect()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,18 @@
+//! From a target to a running link: the one place in the hub that knows which
+//! kind of target takes which way.
+
+use crate::carrier::process::LocalProcess;
+use crate::link::Link;
+use crate::runtime::Workspace;
+use crate::target::Target;
+
+/// Reaches `target` for `workspace`.
+///
+/// # Errors
+/// A full sentence: why it cannot even be tried.
+pub fn start(target: &Target, workspace: &Workspace) -> Result<Link, String> {
+    let Target::Local(root) = target;
+    let local = LocalProcess::new(workspace.agent_dir(), root.clone())
+        .map_err(|error| crate::chain(&error))?;
+    Link::start(local).map_err(|error| crate::chain(&error))
+}

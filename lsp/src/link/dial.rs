@@ -1,0 +1,118 @@
+//! One attempt to bring a carrier up: open the channel, say hello, put it under
+//! the connection, or make a new connection when the agent is a new one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::io::carrier::{Carrier, Kind};
+use protocol::io::connection::Connection;
+use protocol::io::hello::{self, HelloError};
+use protocol::io::identity::Identity;
+use protocol::io::quic::Endpoint;
+use protocol::wire::hello::{AgentHello, HubHello};
+use tokio::sync::watch;
+
+use crate::carrier::Bootstrap;
+
+/// How long a handshake may take on a carrier that works.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Who the hub is: made once per link.
+pub struct Hub {
+    /// Its keys.
+    pub identity: Identity,
+    /// Its name in the agent's log.
+    pub session: [u8; 16],
+}
+
+/// A connection to one agent process.
+#[derive(Clone)]
+pub struct Session {
+    /// What it told of itself.
+    pub agent: AgentHello,
+    /// Its connection's end here.
+    pub endpoint: Endpoint,
+    /// The connection.
+    pub connection: Connection,
+}
+
+/// A carrier is up.
+pub struct Dialled {
+    /// Under this connection.
+    pub session: Session,
+    /// The connection is a new one.
+    pub fresh: bool,
+    /// Which of the endpoint's carriers it is.
+    pub generation: u64,
+    /// What it is called.
+    pub carrier: String,
+}
+
+/// It did not work.
+pub struct DialError {
+    /// For people.
+    pub reason: String,
+    /// Whether another attempt can be different.
+    pub again: bool,
+}
+
+/// One attempt. `old` is the connection that waits for a carrier.
+pub async fn dial(
+    bootstrap: Arc<dyn Bootstrap>,
+    hub: Arc<Hub>,
+    old: Option<Session>,
+    step_tx: watch::Sender<&'static str>,
+) -> Result<Dialled, DialError> {
+    step_tx.send_replace("starting the agent");
+    let opened = bootstrap.open().await;
+    let mut stream =
+        opened.map_err(|error| DialError { reason: error.message, again: error.again })?;
+    let hello = HubHello {
+        fingerprint: hub.identity.fingerprint(),
+        session: hub.session,
+        wants_udp: false,
+    };
+    let agent = hello::hub(&mut stream.rx, &mut stream.tx, &hello).await.map_err(|error| {
+        let complaints = stream.complaints.to_string();
+        let beside = if complaints.is_empty() { complaints } else { format!(" ({complaints})") };
+        DialError {
+            reason: format!("unable to reach the agent of {}: {error}{beside}", bootstrap.name()),
+            again: !matches!(error, HelloError::Version { .. }),
+        }
+    })?;
+    bootstrap.learned(&agent);
+    let name = stream.carrier;
+    let carrier = Carrier {
+        name: name.clone(),
+        kind: Kind::Stream { rx: stream.rx, tx: stream.tx },
+        silence_max: None, // the link pings
+        guard: stream.guard,
+    };
+    if let Some(session) = old
+        && session.agent.instance == agent.instance
+        && agent.resumed
+        && !session.connection.is_closed()
+    {
+        let generation = session.endpoint.socket().replace(carrier);
+        let session = Session { agent, ..session };
+        return Ok(Dialled { session, fresh: false, generation, carrier: name });
+    }
+    step_tx.send_replace("handshake");
+    let failed = |reason: String| DialError { reason, again: true };
+    let endpoint = Endpoint::client(&hub.identity, agent.fingerprint)
+        .map_err(|error| failed(error.to_string()))?;
+    let generation = endpoint.socket().replace(carrier);
+    let mut status_rx = endpoint.socket().status();
+    let connection = tokio::select! {
+        connected = endpoint.connect() => connected.map_err(|error| failed(error.to_string()))?,
+        Ok(status) = status_rx.wait_for(|status| status.ended.is_some()) => {
+            let reason = status.ended.clone().unwrap_or_default();
+            return Err(failed(format!("the carrier ended in the handshake: {reason}")));
+        }
+        () = tokio::time::sleep(HANDSHAKE_PATIENCE) => {
+            return Err(failed("the handshake with the agent took too long".into()));
+        }
+    };
+    let session = Session { agent, endpoint, connection };
+    Ok(Dialled { session, fresh: true, generation, carrier: name })
+}

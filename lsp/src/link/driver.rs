@@ -1,0 +1,308 @@
+//! The task that owns a link: turns what happens into the machine's events and
+//! does its effects.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::io::connection::Connection;
+use protocol::link::{Effect, Event, Machine, State};
+use protocol::wire::control::{Reply, Request};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::control::{self, RequestTx};
+use super::dial::{self, DialError, Dialled, Hub, Session};
+use super::{CarrierInfo, Command, LinkState};
+use crate::carrier::Bootstrap;
+
+/// How long the agent may take to hear that the link is closed.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Who is told.
+pub struct Out {
+    /// driver --connection--> features
+    pub connection_tx: watch::Sender<Option<Connection>>,
+    /// driver --state--> status
+    pub state_tx: watch::Sender<LinkState>,
+    /// driver --carrier--> status
+    pub carrier_tx: watch::Sender<CarrierInfo>,
+}
+
+struct Driver {
+    bootstrap: Arc<dyn Bootstrap>,
+    hub: Arc<Hub>,
+    out: Out,
+    machine: Machine,
+    started: Instant,
+    session: Option<Session>,
+    generation: u64,
+    carrier: String,
+    dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
+    step_tx: watch::Sender<&'static str>,
+    request_tx: Option<RequestTx>,
+    reply_tx: mpsc::Sender<Reply>,
+    pings: u64,
+    lost_at: Option<Instant>,
+    ending: Option<oneshot::Sender<()>>,
+    end_by: Option<Instant>,
+}
+
+/// Runs until the link is closed.
+pub async fn run(
+    bootstrap: Arc<dyn Bootstrap>,
+    hub: Arc<Hub>,
+    out: Out,
+    mut command_rx: mpsc::Receiver<Command>,
+) {
+    let seed = u64::from_le_bytes(std::array::from_fn(|at| hub.session[at]));
+    let (reply_tx, mut reply_rx) = mpsc::channel(8);
+    let mut driver = Driver {
+        bootstrap,
+        hub,
+        out,
+        machine: Machine::new(seed),
+        started: Instant::now(),
+        session: None,
+        generation: 0,
+        carrier: String::new(),
+        dialling: None,
+        step_tx: watch::channel("starting the agent").0,
+        request_tx: None,
+        reply_tx,
+        pings: 0,
+        lost_at: None,
+        ending: None,
+        end_by: None,
+    };
+    driver.act(vec![Effect::Dial]);
+    let mut step_rx = driver.step_tx.subscribe();
+    loop {
+        driver.publish();
+        let deadline = driver.deadline();
+        let up = *driver.machine.state() == State::Up;
+        tokio::select! {
+            biased; // a last word counts before the end that it announces
+            command = command_rx.recv() => match command {
+                Some(Command::KillCarrier) => driver.kill_carrier(),
+                Some(Command::Shutdown { patience, done_tx }) => {
+                    driver.end_by = Some(Instant::now() + patience);
+                    driver.ending = Some(done_tx);
+                    if !driver.ask(Request::Shutdown) { break }
+                }
+                None => break, // nobody holds the link any more
+            },
+            Some(reply) = reply_rx.recv() => match reply {
+                Reply::Pong(_) => driver.heard(),
+                Reply::Bye => break,
+            },
+            dialled = driver_dialled(&mut driver.dialling) => driver.dialled(dialled),
+            () = connection_closed(driver.session.as_ref()) => {
+                if driver.ending.is_some() { break }
+                driver.session = None;
+                driver.request_tx = None;
+                driver.lost("the agent closed the connection".into());
+            }
+            reason = carrier_ended(driver.session.as_ref(), driver.generation), if up => {
+                driver.lost(reason);
+            }
+            Ok(()) = step_rx.changed() => {}
+            () = tokio::time::sleep_until(deadline.into()) => {
+                if driver.end_by.is_some_and(|by| Instant::now() >= by) { break }
+                driver.tick();
+            }
+        }
+    }
+    driver.close().await;
+}
+
+impl Driver {
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn deadline(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let machine = self.machine.deadline(self.now()).map_or(far, |at| self.started + at);
+        self.end_by.map_or(machine, |by| by.min(machine))
+    }
+
+    fn handle(&mut self, event: Event) {
+        let effects = self.machine.handle(self.now(), event);
+        self.act(effects);
+    }
+
+    fn act(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Dial => {
+                    self.dialling = Some(tokio::spawn(dial::dial(
+                        self.bootstrap.clone(),
+                        self.hub.clone(),
+                        self.session.clone(),
+                        self.step_tx.clone(),
+                    )));
+                }
+                Effect::Ping => {
+                    self.pings += 1;
+                    self.ask(Request::Ping(self.pings));
+                }
+                Effect::DropCarrier => {
+                    self.lost_at.get_or_insert_with(Instant::now);
+                    if let Some(session) = &self.session {
+                        session.endpoint.socket().cut("nothing came back");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues a request; false when it cannot reach the agent. A queue that is
+    /// full holds pings enough.
+    fn ask(&self, request: Request) -> bool {
+        self.request_tx.as_ref().is_some_and(|tx| tx.try_send(request).is_ok())
+    }
+
+    fn dialled(&mut self, result: Result<Dialled, DialError>) {
+        self.dialling = None;
+        let dialled = match result {
+            Ok(dialled) => dialled,
+            Err(DialError { reason, again }) => {
+                tracing::info!(%reason, "no carrier");
+                return self.handle(Event::DialFailed { reason, again });
+            }
+        };
+        self.generation = dialled.generation;
+        self.carrier = dialled.carrier;
+        let pid = dialled.session.agent.pid;
+        self.out.carrier_tx.send_modify(|info| {
+            info.carriers += 1;
+            info.resumes += u64::from(!dialled.fresh);
+            info.connections += u64::from(dialled.fresh);
+            info.agent_pid = Some(pid);
+        });
+        if dialled.fresh {
+            if let Some(old) = self.session.take() {
+                old.connection.close("the agent is a new one");
+            }
+            let connection = dialled.session.connection.clone();
+            self.request_tx = Some(control::start(connection.clone(), self.reply_tx.clone()));
+            self.out.connection_tx.send_replace(Some(connection));
+        }
+        self.session = Some(dialled.session);
+        self.handle(Event::Dialled);
+    }
+
+    fn lost(&mut self, reason: String) {
+        tracing::info!(%reason, "the carrier is gone");
+        self.lost_at.get_or_insert_with(Instant::now);
+        self.handle(Event::Lost { reason });
+    }
+
+    fn kill_carrier(&mut self) {
+        if *self.machine.state() == State::Up
+            && let Some(session) = &self.session
+        {
+            session.endpoint.socket().cut("it was cut by request");
+        }
+    }
+
+    /// Tells the machine of the last sign of life.
+    fn heard(&mut self) {
+        let heard = self.session.as_ref().and_then(|session| session.endpoint.socket().heard());
+        let Some(heard) = heard else { return };
+        if let Some(lost_at) = self.lost_at
+            && heard > lost_at
+            && *self.machine.state() == State::Up
+        {
+            self.lost_at = None;
+            let took = heard.duration_since(lost_at).as_micros();
+            self.out.carrier_tx.send_modify(|info| {
+                info.last_resume_us = u64::try_from(took).ok();
+            });
+        }
+        self.handle(Event::Heard { at: heard.duration_since(self.started) });
+    }
+
+    fn tick(&mut self) {
+        self.heard();
+        self.handle(Event::Tick);
+    }
+
+    fn publish(&self) {
+        let state = match self.machine.state() {
+            State::Up => {
+                let rtt = self.session.as_ref().and_then(|session| session.connection.rtt());
+                let rtt_us = rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(0));
+                LinkState::Up { carrier: self.carrier.clone(), rtt_us }
+            }
+            State::Down { reason } => LinkState::Down { reason: reason.clone() },
+            State::Dialling | State::Waiting { .. } if self.generation == 0 => {
+                LinkState::Connecting { step: (*self.step_tx.borrow()).to_owned() }
+            }
+            State::Dialling | State::Waiting { .. } => LinkState::Reconnecting {
+                reason: self.machine.reason().to_owned(),
+                attempt: self.machine.attempts(),
+            },
+        };
+        let name = matches!(state, LinkState::Up { .. }).then(|| self.carrier.clone());
+        self.out.carrier_tx.send_if_modified(|info| {
+            let changed = info.name != name;
+            info.name = name;
+            changed
+        });
+        self.out.state_tx.send_if_modified(|old| {
+            let changed = *old != state;
+            *old = state;
+            changed
+        });
+    }
+
+    async fn close(mut self) {
+        if let Some(dialling) = self.dialling.take() {
+            dialling.abort();
+        }
+        self.handle(Event::Stop);
+        if let Some(session) = self.session.take() {
+            let closing = session.endpoint.close("the link is closed");
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, closing).await;
+            session.endpoint.socket().cut("the link is closed");
+        }
+        self.publish();
+        if let Some(done_tx) = self.ending.take() {
+            let _ = done_tx.send(()); // who asked may be gone
+        }
+    }
+}
+
+async fn driver_dialled(
+    dialling: &mut Option<JoinHandle<Result<Dialled, DialError>>>,
+) -> Result<Dialled, DialError> {
+    match dialling {
+        None => std::future::pending().await,
+        Some(task) => task.await.unwrap_or_else(|error| {
+            Err(DialError { reason: format!("dialling failed: {error}"), again: true })
+        }),
+    }
+}
+
+/// Why the carrier in use ended, once it did.
+async fn carrier_ended(session: Option<&Session>, generation: u64) -> String {
+    let Some(session) = session else { return std::future::pending().await };
+    let mut status_rx = session.endpoint.socket().status();
+    let ended = status_rx
+        .wait_for(|status| status.generation == generation && status.ended.is_some())
+        .await
+        .ok()
+        .and_then(|status| status.ended.clone());
+    match ended {
+        Some(reason) => reason,
+        None => std::future::pending().await,
+    }
+}
+
+async fn connection_closed(session: Option<&Session>) {
+    match session {
+        Some(session) => session.connection.closed().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,188 @@
+//! A sync's two replicas: opening them, again when they are gone, and what they
+//! observe on its way to the controller.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::io::connection::Connection;
+use protocol::io::replica::{Replica, ReplicaError};
+use protocol::path::RelPath;
+use protocol::sync::entry::{Entry, Observation, Side};
+use tokio::sync::mpsc;
+
+use super::{Actor, Done, Slot, at, status};
+
+/// Observations of one replica that wait for the actor; the replica waits
+/// beyond that.
+const OBSERVED_MAX: usize = 1024;
+/// Wait before a replica that could not be opened is tried again.
+const REOPEN_MIN: Duration = Duration::from_millis(500);
+const REOPEN_MAX: Duration = Duration::from_secs(10);
+
+impl Actor {
+    /// What the target shows is judged by the local ignore rules, so it waits
+    /// until the local tree was scanned once.
+    pub(super) fn rules_known(&self) -> bool {
+        self.controller.scan_state(Side::Alpha).1
+    }
+
+    /// Whether the local rules name what the target shows: its own copy of the
+    /// rules may be older, or none.
+    pub(super) fn is_ignored_here(&self, path: &RelPath, entry: &Entry) -> bool {
+        let Some(alpha) = &self.slots[at(Side::Alpha)].replica else { return false };
+        let mut is_directory = matches!(entry, Entry::Directory { .. });
+        let mut at = Some(path.clone());
+        while let Some(path) = at.filter(|path| !path.is_root()) {
+            if alpha.ignores(&path, is_directory) {
+                return true;
+            }
+            is_directory = true;
+            at = path.parent();
+        }
+        false
+    }
+
+    pub(super) fn rescan(&mut self, side: Side) {
+        if let Some(replica) = self.slots[at(side)].replica.clone() {
+            self.tasks.spawn(async move {
+                // One that cannot be asked is opened again soon, and scans then.
+                let _ = replica.rescan().await;
+                Done::Nothing
+            });
+        }
+    }
+
+    /// Begins to open a side's replica.
+    pub(super) fn open(&mut self, side: Side) {
+        let slot = &mut self.slots[at(side)];
+        if slot.opening || slot.replica.is_some() {
+            return;
+        }
+        let (observed_tx, observed_rx) = mpsc::channel(OBSERVED_MAX);
+        let opening = match (side, &self.connection) {
+            (Side::Alpha, _) => self.replicas.alpha(observed_tx),
+            (Side::Beta, Some(connection)) => self.replicas.beta(connection.clone(), observed_tx),
+            (Side::Beta, None) => return,
+        };
+        slot.opening = true;
+        slot.generation += 1;
+        slot.observed_rx = None;
+        let generation = slot.generation;
+        slot.observed_rx = Some(observed_rx);
+        self.controller.opened(side);
+        self.tasks.spawn(async move { Done::Opened { side, generation, result: opening.await } });
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        side: Side,
+        generation: u64,
+        result: Result<Arc<dyn Replica>, ReplicaError>,
+    ) {
+        let slot = &mut self.slots[at(side)];
+        if slot.generation != generation {
+            return;
+        }
+        slot.opening = false;
+        match result {
+            Ok(replica) => {
+                slot.replica = Some(replica);
+                slot.failures = 0;
+                if !slot.was_lost {
+                    slot.halted = None;
+                }
+                self.flush_for_waiters(side);
+            }
+            Err(error) => {
+                slot.halted = match error {
+                    ReplicaError::Unreachable => None,
+                    ReplicaError::Refused(error) => Some(status::lost(side, &error.message)),
+                };
+                self.close(side);
+            }
+        }
+    }
+
+    /// The replica is gone; it is opened again after a while.
+    pub(super) fn close(&mut self, side: Side) {
+        let slot = &mut self.slots[at(side)];
+        slot.replica = None;
+        slot.observed_rx = None;
+        slot.opening = false;
+        slot.generation += 1;
+        let wait = REOPEN_MIN.saturating_mul(1 << slot.failures.min(8)).min(REOPEN_MAX);
+        slot.failures = slot.failures.saturating_add(1);
+        slot.reopen_at = Some(Instant::now() + wait);
+        self.controller.closed(side);
+    }
+
+    pub(super) fn connected(&mut self, connection: Option<Connection>) {
+        self.connection = connection;
+        let slot = &mut self.slots[at(Side::Beta)];
+        if slot.replica.is_some() || slot.opening {
+            self.close(Side::Beta);
+        }
+        self.slots[at(Side::Beta)].reopen_at = None;
+        self.slots[at(Side::Beta)].failures = 0;
+        self.open(Side::Beta);
+    }
+
+    pub(super) fn observed(&mut self, side: Side, observation: Option<Observation>) {
+        let slot = &mut self.slots[at(side)];
+        let Some(observation) = observation else {
+            if slot.opening {
+                slot.observed_rx = None; // its opening says why
+            } else {
+                self.close(side);
+            }
+            return;
+        };
+        match &observation {
+            Observation::ScanStarted { replica } => {
+                let known = self.controller.replica(side);
+                if slot.was_lost && known.is_some_and(|known| known != *replica) {
+                    slot.halted = Some(status::replaced());
+                    return self.close(side);
+                }
+                slot.was_lost = false;
+                slot.halted = None;
+            }
+            Observation::RootLost { reason } => {
+                slot.halted = Some(status::lost(side, reason));
+                // A disk that was unmounted leaves an empty folder behind: only
+                // the same tree is taken back unasked. A target may be replaced.
+                slot.was_lost = side == Side::Alpha;
+            }
+            _ => {}
+        }
+        match &observation {
+            Observation::Seen { path, state: Some(entry), .. }
+                if side == Side::Beta && self.is_ignored_here(path, entry) =>
+            {
+                return;
+            }
+            // Other rules may let in what the target showed and was not heard.
+            Observation::Seen { path, .. }
+                if path.name() == b".gitignore" && self.controller.scan_state(Side::Beta).1 =>
+            {
+                self.rescan(Side::Beta);
+            }
+            _ => {}
+        }
+        let lost = matches!(observation, Observation::RootLost { .. });
+        let now = self.now();
+        self.controller.observe(side, observation, now);
+        if lost {
+            self.close(side);
+        }
+    }
+}
+
+/// The next observation; never, without a replica: what it leads to could not
+/// be done.
+pub(super) async fn next_observation(slot: &mut Slot, wanted: bool) -> Option<Observation> {
+    match &mut slot.observed_rx {
+        Some(observed_rx) if wanted && slot.replica.is_some() => observed_rx.recv().await,
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,59 @@
+//! The one frame each way that follows magic and version on a bootstrap channel.
+//! After it the channel carries datagrams.
+
+use alloc::string::String;
+use minicbor::{Decode, Encode};
+
+/// From the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HubHello {
+    /// BLAKE3 of the certificate it will show.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub fingerprint: [u8; 32],
+    /// Names the hub's session in the agent's log.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub session: [u8; 16],
+    /// It would like to come by UDP as well.
+    #[n(2)]
+    pub wants_udp: bool,
+}
+
+/// From the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct AgentHello {
+    /// BLAKE3 of the certificate it will show.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub fingerprint: [u8; 32],
+    /// Fresh in each agent process.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub instance: [u8; 16],
+    /// Its process id, in its own namespace.
+    #[n(2)]
+    pub pid: u32,
+    /// What marks every process that it starts.
+    #[n(3)]
+    pub marker: String,
+    /// This agent still holds the hub's connection: the carrier goes under it.
+    #[n(4)]
+    pub resumed: bool,
+    /// How long it stays without a hub, milliseconds.
+    #[n(5)]
+    pub grace_ms: u64,
+    /// Its Unix socket, for a hub on the same machine.
+    #[n(6)]
+    pub socket: Option<String>,
+    /// Where it listens for this hub's datagrams.
+    #[n(7)]
+    pub udp: Option<UdpOffer>,
+}
+
+/// A UDP port that stays silent until a knock made with the token arrives.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UdpOffer {
+    /// The port; the address is wherever the hub reaches this agent.
+    #[n(0)]
+    pub port: u16,
+    /// Key of the knock's MAC.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub token: [u8; 32],
+}
