@@ -15,7 +15,12 @@ towline-agent: serves one target to Towline hubs; a hub starts it
       when there is none
   towline-agent serve --state-dir DIR [--root DIR] [--grace-ms N]
       be that agent
+  towline-agent verify DIGEST
+      say whether this file is the one with that BLAKE3 digest
   towline-agent --version
+
+  --home DIR, for attach and serve: DIR holds this binary and nothing else that is
+  wanted; it goes when the agent goes
 ";
 
 /// One run of the binary.
@@ -30,6 +35,8 @@ pub enum Command {
     },
     /// Be an agent.
     Serve(Settings),
+    /// Check this binary against a digest, in hex.
+    Verify(String),
     /// Print the version.
     Version,
     /// Print the usage.
@@ -45,6 +52,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// How long it stays without a hub.
     pub grace: Duration,
+    /// What was made for the agent alone, and goes with it.
+    pub home: Option<PathBuf>,
 }
 
 /// Words that make no command.
@@ -77,17 +86,24 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
     match verb.to_str() {
         Some("--version" | "-V") => return Ok(Command::Version),
         Some("--help" | "-h" | "help") => return Ok(Command::Help),
+        Some("verify") => {
+            let digest = words.next().and_then(|word| word.into_string().ok());
+            return digest.map(Command::Verify).ok_or(ArgsError::NoValue("verify"));
+        }
         Some("attach" | "serve") => {}
         _ => return Err(ArgsError::Unknown(verb)),
     }
-    let (mut state_dir, mut root, mut start, mut grace) =
-        (None, PathBuf::from("/"), false, AGENT_GRACE);
+    let (mut state_dir, mut root, mut start, mut grace, mut home) =
+        (None, PathBuf::from("/"), false, AGENT_GRACE, None);
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("--state-dir") => {
                 state_dir = Some(words.next().ok_or(ArgsError::NoValue("--state-dir"))?);
             }
             Some("--root") => root = words.next().ok_or(ArgsError::NoValue("--root"))?.into(),
+            Some("--home") => {
+                home = Some(words.next().ok_or(ArgsError::NoValue("--home"))?.into());
+            }
             Some("--grace-ms") => {
                 let value = words.next().ok_or(ArgsError::NoValue("--grace-ms"))?;
                 let number = value.to_str().and_then(|text| text.parse().ok());
@@ -98,7 +114,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
         }
     }
     let state_dir = state_dir.map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let settings = Settings { state_dir: state_dir.ok_or(ArgsError::StateDir)?, root, grace };
+    let settings = Settings { state_dir: state_dir.ok_or(ArgsError::StateDir)?, root, grace, home };
     if verb == "serve" {
         return Ok(Command::Serve(settings));
     }
@@ -119,6 +135,7 @@ mod tests {
             state_dir: "/s".into(),
             root: root.into(),
             grace: Duration::from_millis(grace),
+            home: None,
         };
         let day = u64::try_from(AGENT_GRACE.as_millis()).unwrap();
         assert_eq!(
@@ -126,6 +143,7 @@ mod tests {
             Ok(Command::Attach { agent: settings("/r", day), start: true })
         );
         assert_eq!(of("serve --state-dir /s --grace-ms 5"), Ok(Command::Serve(settings("/", 5))));
+        assert_eq!(of("verify 00ff"), Ok(Command::Verify("00ff".into())));
         assert_eq!(of("--version"), Ok(Command::Version));
         assert_eq!(of(""), Err(ArgsError::Nothing));
         assert_eq!(of("attach"), Err(ArgsError::StateDir));

@@ -81,8 +81,12 @@ fn find_or_start(settings: &Settings) -> Result<UnixStream, AttachError> {
         return Ok(stream);
     }
     let program = std::env::current_exe().map_err(failed("find this program"))?;
-    let mut agent = Command::new(program)
-        .arg("serve")
+    let mut serve = Command::new(program);
+    serve.arg("serve");
+    if let Some(home) = &settings.home {
+        serve.arg("--home").arg(home);
+    }
+    let mut agent = serve
         .arg("--state-dir")
         .arg(&settings.state_dir)
         .arg("--root")

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             print!("{}", args::USAGE);
             ExitCode::SUCCESS
         }
+        Ok(Command::Verify(digest)) => verify(&digest),
         // its output is the channel: complaints go to standard error
         Ok(Command::Attach { agent, start }) => match bootstrap::attach(&agent, start) {
             Ok(()) => ExitCode::SUCCESS,
@@ -34,6 +35,21 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("towline-agent: {error}\n\n{}", args::USAGE);
             ExitCode::from(2)
+        }
+    }
+}
+
+fn verify(digest: &str) -> ExitCode {
+    let read = std::env::current_exe().and_then(std::fs::read);
+    match read.map(|bytes| protocol::io::digest(&bytes)) {
+        Ok(found) if found == digest => ExitCode::SUCCESS,
+        Ok(found) => {
+            eprintln!("it arrived damaged: its digest is {found}, not {digest}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("it cannot read itself: {error}");
+            ExitCode::FAILURE
         }
     }
 }

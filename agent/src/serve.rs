@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::io::quic::QuicError;
@@ -114,8 +114,19 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     sessions.close("the agent ends", CLOSE_PATIENCE).await;
     leftovers::kill(&marker);
     dir.remove();
+    if let Some(home) = &settings.home {
+        remove_home(home);
+    }
     drop(lock);
     Ok(())
+}
+
+/// Removes what was made for this agent alone: the directory with its binary.
+fn remove_home(home: &Path) {
+    let ours = std::env::current_exe().is_ok_and(|exe| exe.parent() == Some(home));
+    if ours && let Err(error) = std::fs::remove_dir_all(home) {
+        tracing::warn!(%error, ?home, "unable to remove the agent's directory");
+    }
 }
 
 /// The directory and the right to be its agent.

@@ -235,9 +235,10 @@ fn sync_of_file(
     if !from.is_dir() {
         return Err(wrong(format!("{} is not a directory", from.display())));
     }
-    let to = target.locate(&sync.to);
-    let to = to.canonicalize().unwrap_or(to);
-    if to.starts_with(&from) || from.starts_with(&to) {
+    let to = target.locate(&sync.to).map(|to| to.canonicalize().unwrap_or(to));
+    if let Some(to) = to
+        && (to.starts_with(&from) || from.starts_with(&to))
+    {
         return Err(wrong(format!(
             "{} and {} are one inside the other, so the sync would feed itself",
             from.display(),

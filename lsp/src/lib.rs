@@ -5,6 +5,7 @@
 //! carries it.
 
 pub mod carrier;
+pub mod cluster;
 pub mod link;
 pub mod ports;
 pub mod remote;

@@ -182,6 +182,29 @@ impl Workspace {
         self.state_dir().join("agent")
     }
 
+    /// Names this workspace on machines that others use as well: another one on
+    /// each machine and for each user, and the same for as long as the state
+    /// directory lives.
+    ///
+    /// # Errors
+    /// [`RuntimeError::File`].
+    pub fn remote_id(&self) -> Result<String, RuntimeError> {
+        let path = self.dirs.state.join("id");
+        let failed = |source| RuntimeError::File { path: path.clone(), source };
+        let key = match std::fs::read(&path) {
+            Ok(key) if key.len() == 32 => key,
+            Ok(_) | Err(_) => {
+                let mut key = vec![0; 32];
+                protocol::io::random(&mut key).map_err(failed)?;
+                write_atomic(&path, &key)?;
+                key
+            }
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&key).update(self.root.as_os_str().as_encoded_bytes());
+        Ok(hasher.finalize().to_hex()[..ID_LEN].to_owned())
+    }
+
     /// Where a sync keeps its ancestor and trash.
     pub fn sync_dir(&self, name: &str) -> PathBuf {
         self.state_dir().join("sync").join(id_of(Path::new(name)))

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::cluster::workload::Workload;
+
 /// A parsed target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A directory of this machine that stands for a container's root.
     Local(PathBuf),
+    /// A container of a workload on Kubernetes.
+    Workload(Workload),
 }
 
 /// Why a target cannot be used.
@@ -23,7 +27,7 @@ pub enum TargetError {
         /// What was given.
         text: String,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
     /// It does not exist.
     #[error("the target directory {} does not exist", path.display())]
@@ -70,7 +74,10 @@ impl TargetError {
     /// What the user can do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } => "name a directory of this machine: local:DIR",
+            Self::Malformed { .. } => {
+                "name a workload (deploy/api -c app -n shop), or a directory of this machine \
+                 (local:DIR)"
+            }
             Self::Missing { .. } => "make it first (mkdir -p), or name another one: local:DIR",
             Self::NotADirectory { .. } => "name a directory: local:DIR",
             Self::NotWritable { .. } | Self::Unreadable { .. } => {
@@ -87,12 +94,14 @@ impl Target {
     /// # Errors
     /// [`TargetError::Malformed`].
     pub fn parse(text: &str, base: &Path) -> Result<Self, TargetError> {
-        let malformed = |reason| TargetError::Malformed { text: text.to_owned(), reason };
+        let malformed = |reason: String| TargetError::Malformed { text: text.to_owned(), reason };
         match text.split_once(':') {
-            Some(("local", "")) => Err(malformed("a directory has to follow `local:`")),
+            Some(("local", "")) => Err(malformed("a directory has to follow `local:`".into())),
             Some(("local", dir)) => Ok(Self::Local(base.join(dir))),
-            Some(_) => Err(malformed("the only kind of target is `local:DIR`")),
-            None => Err(malformed("a target begins with its kind, as in `local:../there`")),
+            Some((kind, _)) if !kind.contains('/') => {
+                Err(malformed(format!("there is no kind of target `{kind}:`")))
+            }
+            _ => Workload::parse(text).map(Self::Workload).map_err(malformed),
         }
     }
 
@@ -102,7 +111,11 @@ impl Target {
     /// # Errors
     /// See [`TargetError`].
     pub fn check(&self) -> Result<Self, TargetError> {
-        let Self::Local(dir) = self;
+        let dir = match self {
+            Self::Local(dir) => dir,
+            // The cluster is asked when the link is made.
+            Self::Workload(_) => return Ok(self.clone()),
+        };
         let path = dir.canonicalize().map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => TargetError::Missing { path: dir.clone() },
             io::ErrorKind::NotADirectory => TargetError::NotADirectory { path: dir.clone() },
@@ -126,16 +139,20 @@ impl Target {
     }
 
     /// Where a path of the target is on this machine, if it is on this machine.
-    pub fn locate(&self, path: &str) -> PathBuf {
-        let Self::Local(dir) = self;
-        dir.join(path.trim_start_matches('/'))
+    pub fn locate(&self, path: &str) -> Option<PathBuf> {
+        match self {
+            Self::Local(dir) => Some(dir.join(path.trim_start_matches('/'))),
+            Self::Workload(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Local(dir) = self;
-        write!(f, "local:{}", dir.display())
+        match self {
+            Self::Local(dir) => write!(f, "local:{}", dir.display()),
+            Self::Workload(workload) => workload.fmt(f),
+        }
     }
 }
 
@@ -167,7 +184,8 @@ mod tests {
         let parse = |text| Target::parse(text, base).map(|target| target.to_string());
         assert_eq!(parse("local:../there").unwrap(), "local:/work/here/../there");
         assert_eq!(parse("local:/there").unwrap(), "local:/there");
-        for wrong in ["", "there", "local:", "deploy/api", "ssh:host", "Local:x"] {
+        assert_eq!(parse("deployment/api -n shop").unwrap(), "deploy/api -n shop");
+        for wrong in ["", "there", "local:", "dep/api", "ssh:host", "Local:x"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

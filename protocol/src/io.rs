@@ -14,6 +14,11 @@ pub mod quic;
 pub mod replica;
 pub mod unix;
 
+/// BLAKE3 of `bytes`, in hex.
+pub fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
 /// Fills `bytes` from the system's generator.
 ///
 /// # Errors

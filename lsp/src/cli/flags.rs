@@ -140,8 +140,18 @@ pub enum Command {
 /// `up`.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Where the app runs: local:DIR
+    /// Where the app runs: a workload (deploy/api, statefulset/db, svc/web,
+    /// pod/x, label/app=x) or a directory of this machine (local:DIR)
     pub target: Option<String>,
+    /// The workload's container
+    #[arg(short, long, value_name = "NAME", requires = "target")]
+    pub container: Option<String>,
+    /// The workload's namespace [default: the context's]
+    #[arg(short, long, value_name = "NAME", requires = "target")]
+    pub namespace: Option<String>,
+    /// The kubeconfig's context [default: the current one]
+    #[arg(long, value_name = "NAME", requires = "target")]
+    pub context: Option<String>,
     /// Keep LOCAL and the target's /REMOTE the same (again for more)
     #[arg(short, long, value_name = "LOCAL:/REMOTE")]
     pub sync: Vec<String>,

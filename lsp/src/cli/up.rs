@@ -63,10 +63,23 @@ pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), CliError
     Ok(())
 }
 
+/// The target as it is kept: its flags behind its name.
+fn target(up: &Up) -> Option<String> {
+    let mut target = up.target.clone()?;
+    for (flag, value) in
+        [("-c", &up.container), ("-n", &up.namespace), ("--context", &up.context)]
+    {
+        if let Some(value) = value {
+            target.push_str(&format!(" {flag} {value}"));
+        }
+    }
+    Some(target)
+}
+
 /// What is asked for; none when nothing is said and something is up.
 fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Settings>, CliError> {
     let flags = config::Flags {
-        target: up.target.clone(),
+        target: target(up),
         syncs: up.sync.clone(),
         forwards: up.forward.clone(),
         command: up.command.clone(),

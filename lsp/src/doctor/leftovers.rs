@@ -147,7 +147,8 @@ fn stores(workspace: &Workspace) -> Vec<PathBuf> {
         .settings
         .syncs
         .iter()
-        .flat_map(|sync| [sync.from.clone(), target.locate(&sync.to)]);
+        .flat_map(|sync| [Some(sync.from.clone()), target.locate(&sync.to)])
+        .flatten();
     roots.map(|root| root.join(STORE)).collect()
 }
 

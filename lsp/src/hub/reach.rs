@@ -2,6 +2,7 @@
 //! kind of target takes which way.
 
 use crate::carrier::process::LocalProcess;
+use crate::cluster::pod::PodExec;
 use crate::link::Link;
 use crate::runtime::Workspace;
 use crate::target::Target;
@@ -11,8 +12,16 @@ use crate::target::Target;
 /// # Errors
 /// A full sentence: why it cannot even be tried.
 pub fn start(target: &Target, workspace: &Workspace) -> Result<Link, String> {
-    let Target::Local(root) = target;
-    let local = LocalProcess::new(workspace.agent_dir(), root.clone())
-        .map_err(|error| crate::chain(&error))?;
-    Link::start(local).map_err(|error| crate::chain(&error))
+    let started = match target {
+        Target::Local(root) => {
+            let local = LocalProcess::new(workspace.agent_dir(), root.clone())
+                .map_err(|error| crate::chain(&error))?;
+            Link::start(local)
+        }
+        Target::Workload(workload) => {
+            let id = workspace.remote_id().map_err(|error| crate::chain(&error))?;
+            Link::start(PodExec::new(workload.clone(), id))
+        }
+    };
+    started.map_err(|error| crate::chain(&error))
 }

@@ -1,0 +1,16 @@
+//! Kubernetes targets: from what the user names to a channel to an agent in a
+//! running container. The only place that names `kube`; needs nothing but
+//! `get`, `list`, `watch` on pods and `get`, `create` on pods/exec.
+//!
+//! ```text
+//! Workload ──pick──▶ pod, container ──exec + inject──▶ agent ──▶ ByteStream
+//! ```
+
+pub mod agent_file;
+pub mod client;
+pub mod error;
+pub mod exec;
+pub mod inject;
+pub mod pick;
+pub mod pod;
+pub mod workload;

@@ -1,0 +1,147 @@
+//! Puts the agent into a container and starts it there, in one exec: a script for
+//! any POSIX shell finds a place that can be written to and executed from, asks for
+//! the binary if it is not there yet, has it check itself, and becomes its channel.
+//!
+//! | script says | then |
+//! |---|---|
+//! | `towline-need ENCODINGS` | the hub answers `LENGTH ENCODING` and the bytes |
+//! | `towline-ok` | what follows on the channel is the agent's |
+//! | `towline-none REASONS` | no directory will do |
+//! | `towline-bad REASON` | what arrived is not the agent, or does not run here |
+
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::agent_file::AgentFile;
+use super::exec::Exec;
+use super::pick::Place;
+
+/// The longest line that a script says.
+const LINE_MAX: usize = 4096;
+/// How long the container may take for one step.
+const STEP_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the whole binary may take on a slow link.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the shell is given. `$id` names the hub, so that two hubs in one container
+/// do not meet.
+const SCRIPT: &str = r#"
+none=
+for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
+  [ -n "$base" ] && [ -d "$base" ] || continue
+  home=${base%/}/.towline-$id
+  if [ -x "$home/$digest" ]; then
+    echo towline-ok
+    exec "$home/$digest" attach --start --state-dir "$home/state" --root / --home "$home"
+  fi
+done
+for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
+  [ -n "$base" ] || continue
+  if ! [ -d "$base" ]; then none="$none$base is not there; "; continue; fi
+  home=${base%/}/.towline-$id
+  if ! (umask 077; mkdir -p "$home") 2>/dev/null; then none="$none$base cannot be written to; "; continue; fi
+  if ! (echo 'exit 7' > "$home/probe") 2>/dev/null; then none="$none$base is full; "; rmdir "$home" 2>/dev/null; continue; fi
+  chmod 700 "$home/probe"
+  "$home/probe" >/dev/null 2>&1
+  code=$?
+  rm -f "$home/probe"
+  if [ $code != 7 ]; then none="$none$base is mounted noexec; "; rmdir "$home" 2>/dev/null; continue; fi
+  found=$home
+  break
+done
+if [ -z "${found:-}" ]; then echo "towline-none $none"; exit 3; fi
+encodings=raw
+command -v gzip >/dev/null 2>&1 && encodings="$encodings gzip"
+echo "towline-need $encodings"
+read -r length encoding || exit 4
+case $encoding in
+  gzip) head -c "$length" | gzip -dc > "$found/new" ;;
+  *) head -c "$length" > "$found/new" ;;
+esac
+chmod 700 "$found/new"
+if ! why=$("$found/new" verify "$digest" 2>&1); then
+  rm -rf "$found"
+  echo "towline-bad $why"
+  exit 5
+fi
+mv "$found/new" "$found/$digest"
+echo towline-ok
+exec "$found/$digest" attach --start --state-dir "$found/state" --root / --home "$found"
+"#;
+
+/// The command that an exec has to run.
+pub fn command(place: &Place, id: &str, digest: &str) -> [String; 3] {
+    let mut places = vec!["/tmp"];
+    places.extend(place.mounts.iter().map(String::as_str));
+    // Mount paths with blanks or quotes are no places for an agent.
+    places.retain(|path| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte)));
+    let places = places.join(" ");
+    let script = format!("id={id} digest={digest} places='{places}'{SCRIPT}");
+    ["sh".into(), "-c".into(), script]
+}
+
+/// Talks to the script until the agent is at the other end.
+///
+/// # Errors
+/// Why it is not, in words.
+pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), String> {
+    loop {
+        let line = tokio::time::timeout(STEP_PATIENCE, line(exec))
+            .await
+            .map_err(|_| format!("the container said nothing for {} s", STEP_PATIENCE.as_secs()))??;
+        let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        match word {
+            "towline-ok" => return Ok(()),
+            "towline-need" => {
+                let upload = upload(exec, agent, rest.split(' ').any(|word| word == "gzip"));
+                tokio::time::timeout(UPLOAD_PATIENCE, upload)
+                    .await
+                    .map_err(|_| "sending the agent took too long".to_owned())?
+                    .map_err(|error| with_complaints(exec, &format!("sending the agent: {error}")))?;
+            }
+            "towline-none" => {
+                return Err(format!(
+                    "no directory of the container can be written to and executed from: {}",
+                    rest.trim_end_matches("; ")
+                ));
+            }
+            "towline-bad" => return Err(format!("it does not run there: {rest}")),
+            _ => return Err(format!("the container's shell said `{line}`")),
+        }
+    }
+}
+
+async fn line(exec: &mut Exec) -> Result<String, String> {
+    let mut line = Vec::new();
+    loop {
+        match exec.rx.read_u8().await {
+            Ok(b'\n') => return Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+            Ok(byte) if line.len() < LINE_MAX => line.push(byte),
+            Ok(_) => return Err("the container's shell said a line without end".to_owned()),
+            Err(_) => {
+                let said = String::from_utf8_lossy(&line).into_owned();
+                return Err(with_complaints(exec, &format!("its shell ended {said}")));
+            }
+        }
+    }
+}
+
+async fn upload(exec: &mut Exec, agent: &AgentFile, gzip: bool) -> std::io::Result<()> {
+    let (bytes, encoding) = if gzip { (compress(&agent.bytes)?, "gzip") } else { (agent.bytes.clone(), "raw") };
+    exec.tx.write_all(format!("{} {encoding}\n", bytes.len()).as_bytes()).await?;
+    exec.tx.write_all(&bytes).await
+}
+
+fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+fn with_complaints(exec: &Exec, text: &str) -> String {
+    let complaints = exec.complaints.to_string();
+    let text = text.trim();
+    if complaints.is_empty() { text.to_owned() } else { format!("{text}: {complaints}") }
+}

@@ -1,0 +1,232 @@
+//! Which pod and which container are meant. Pure: objects of the API in, a choice
+//! with its reasons out. Workloads are found from their pods alone, by owner and
+//! `pod-template-hash`, so that rights on pods are enough.
+
+use k8s_openapi::api::core::v1::{Container, Pod};
+
+use super::workload::{Kind, Workload};
+
+/// Names the container that kubectl would choose.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+/// Names a pod's ReplicaSet within its Deployment.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+/// Containers that stand beside an app, by the start of their name.
+const SIDECARS: [&str; 12] = [
+    "istio-proxy", "istio-init", "linkerd-proxy", "linkerd-init", "envoy", "vault-agent", "cloud-sql-proxy",
+    "cloudsql-proxy", "daprd", "fluent", "otel-", "consul-",
+];
+
+/// Where the agent goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The pod.
+    pub pod: String,
+    /// Its identity: another pod may bear the same name.
+    pub uid: String,
+    /// The container.
+    pub container: String,
+    /// Mounts of the container that can be written to, in the pod's own order.
+    pub mounts: Vec<String>,
+    /// What the user did not say and was chosen.
+    pub chosen: Vec<String>,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPlace {
+    /// The workload has no pod; others that are near are named.
+    Unknown {
+        /// What the namespace has.
+        known: Vec<String>,
+    },
+    /// It has pods, none of which runs.
+    NotRunning {
+        /// What they wait for.
+        reasons: Vec<String>,
+    },
+    /// The pod has no such container.
+    NoContainer {
+        /// Which pod.
+        pod: String,
+        /// What it has.
+        known: Vec<String>,
+    },
+}
+
+/// Chooses among all pods of the namespace (for a selector and a Service: among
+/// those it selects). One that was chosen before is kept while it can be used.
+///
+/// # Errors
+/// See [`NoPlace`].
+pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<Place, NoPlace> {
+    let mut members: Vec<&Pod> = pods.iter().filter(|pod| is_member(workload, pod)).collect();
+    if members.is_empty() {
+        return Err(NoPlace::Unknown { known: workloads(pods) });
+    }
+    // Of two generations of a rollout the younger one; within it the oldest pod,
+    // which stays longest.
+    members.sort_by_key(|pod| {
+        let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let generation = generation_start(pod, pods);
+        (std::cmp::Reverse(generation), created, name(pod).to_owned())
+    });
+    let kept = last.and_then(|last| members.iter().find(|pod| uid(pod) == last.uid && is_usable(pod)));
+    let Some(pod) = kept.or_else(|| members.iter().find(|pod| is_ready(pod))).or_else(|| {
+        members.iter().find(|pod| is_usable(pod))
+    }) else {
+        let reasons = members.iter().map(|pod| format!("{}: {}", name(pod), why_not(pod)));
+        return Err(NoPlace::NotRunning { reasons: reasons.collect() });
+    };
+    let mut chosen = Vec::new();
+    if members.len() > 1 {
+        chosen.push(format!("pod {} of {}", name(pod), members.len()));
+    }
+    let container = container(workload, pod, &mut chosen)?;
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    let is_empty_dir = |volume: &str| {
+        volumes.iter().any(|known| known.name == volume && known.empty_dir.is_some())
+    };
+    let mounts = container.volume_mounts.iter().flatten();
+    let mounts = mounts
+        .filter(|mount| !mount.read_only.unwrap_or(false) && is_empty_dir(&mount.name))
+        .map(|mount| mount.mount_path.clone());
+    Ok(Place {
+        pod: name(pod).to_owned(),
+        uid: uid(pod).to_owned(),
+        container: container.name.clone(),
+        mounts: mounts.collect(),
+        chosen,
+    })
+}
+
+/// The workloads that the pods belong to, as the user would name them.
+pub fn workloads(pods: &[Pod]) -> Vec<String> {
+    let mut names: Vec<String> = pods.iter().map(owner_text).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn is_member(workload: &Workload, pod: &Pod) -> bool {
+    match workload.kind {
+        Kind::Pod => name(pod) == workload.name,
+        // The API server has selected.
+        Kind::Labels | Kind::Service => true,
+        kind => owners(pod).any(|(owner, name)| owner == kind && name == workload.name),
+    }
+}
+
+/// The workloads a pod belongs to: its controller, and what that belongs to as far
+/// as names tell.
+fn owners(pod: &Pod) -> impl Iterator<Item = (Kind, &str)> {
+    let references = pod.metadata.owner_references.iter().flatten();
+    let controller = references.into_iter().find(|owner| owner.controller.unwrap_or(false));
+    let direct = controller.and_then(|owner| Some((Kind::parse(&owner.kind)?, owner.name.as_str())));
+    let above = direct.and_then(|(kind, name)| match kind {
+        Kind::ReplicaSet => {
+            let hash = pod.metadata.labels.as_ref()?.get(TEMPLATE_HASH)?;
+            Some((Kind::Deployment, name.strip_suffix(hash.as_str())?.strip_suffix('-')?))
+        }
+        // A CronJob names its Jobs by the minute they were due.
+        Kind::Job => {
+            let (above, minute) = name.rsplit_once('-')?;
+            let due = minute.len() >= 8 && minute.bytes().all(|byte| byte.is_ascii_digit());
+            due.then_some((Kind::CronJob, above))
+        }
+        _ => None,
+    });
+    direct.into_iter().chain(above)
+}
+
+fn owner_text(pod: &Pod) -> String {
+    let (kind, name) = owners(pod).last().unwrap_or((Kind::Pod, name(pod)));
+    format!("{}/{name}", kind.word())
+}
+
+/// When the first pod of the same generation was made.
+fn generation_start(pod: &Pod, pods: &[Pod]) -> Option<i64> {
+    let hash = |pod: &Pod| pod.metadata.labels.as_ref()?.get(TEMPLATE_HASH).cloned();
+    let own = hash(pod)?;
+    let same = pods.iter().filter(|other| hash(other).as_ref() == Some(&own));
+    same.filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0.as_second())).min()
+}
+
+fn container<'a>(
+    workload: &Workload,
+    pod: &'a Pod,
+    chosen: &mut Vec<String>,
+) -> Result<&'a Container, NoPlace> {
+    let all = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let named = |wanted: &str| all.iter().find(|container| container.name == wanted);
+    let missing = || NoPlace::NoContainer {
+        pod: name(pod).to_owned(),
+        known: all.iter().map(|container| container.name.clone()).collect(),
+    };
+    if let Some(wanted) = &workload.container {
+        return named(wanted).ok_or_else(missing);
+    }
+    let annotations = pod.metadata.annotations.as_ref();
+    let by_annotation = annotations.and_then(|all| all.get(DEFAULT_CONTAINER));
+    let is_sidecar =
+        |container: &&Container| SIDECARS.iter().any(|start| container.name.starts_with(start));
+    let container = by_annotation
+        .and_then(|wanted| named(wanted))
+        .or_else(|| all.iter().find(|container| !is_sidecar(container)))
+        .or(all.first())
+        .ok_or_else(missing)?;
+    if all.len() > 1 {
+        chosen.push(format!("container {} of {}", container.name, all.len()));
+    }
+    Ok(container)
+}
+
+fn is_usable(pod: &Pod) -> bool {
+    let running = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+    running && pod.metadata.deletion_timestamp.is_none()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut conditions = conditions.filter(|condition| condition.type_ == "Ready");
+    is_usable(pod) && conditions.any(|condition| condition.status == "True")
+}
+
+/// What a pod that cannot be used waits for.
+fn why_not(pod: &Pod) -> String {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return "is being deleted".to_owned();
+    }
+    let Some(status) = &pod.status else { return "is not scheduled yet".to_owned() };
+    let containers = status.container_statuses.iter().flatten();
+    let waiting = containers
+        .chain(status.init_container_statuses.iter().flatten())
+        .filter_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = waiting.reason.as_deref()?;
+            let message = waiting.message.as_deref().unwrap_or_default();
+            Some(format!("container {} is in {reason} {message}", container.name))
+        })
+        .next();
+    let unscheduled = || {
+        let mut conditions = status.conditions.iter().flatten();
+        let condition = conditions.find(|condition| condition.type_ == "PodScheduled")?;
+        condition.message.clone()
+    };
+    waiting
+        .or_else(|| status.message.clone())
+        .or_else(unscheduled)
+        .unwrap_or_else(|| status.phase.clone().unwrap_or_else(|| "has no phase".to_owned()))
+        .trim()
+        .to_owned()
+}
+
+fn name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
