@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod context;
 pub mod idle;
 pub mod leftovers;
+mod null;
 pub mod router;
 pub mod serve;
 pub mod state_dir;

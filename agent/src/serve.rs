@@ -1,7 +1,6 @@
 //! One agent's life: from the lock on its state directory to the removal of the
 //! directory. The order of both is written here and nowhere else.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -16,6 +15,7 @@ use crate::accept::Sessions;
 use crate::args::Settings;
 use crate::context::Context;
 use crate::leftovers;
+use crate::null;
 use crate::router::Router;
 use crate::state_dir::{Lock, StateDir, StateDirError};
 
@@ -173,7 +173,7 @@ fn listen(dir: &StateDir) -> Result<UnixListener, ServeError> {
 fn detach(dir: &StateDir) -> Result<(), ServeError> {
     let log = dir.log()?;
     let log_file = log.duplicate().map_err(failed("open the log"))?;
-    let null = null().map_err(failed("open /dev/null"))?;
+    let null = null::null().map_err(failed("open /dev/null"))?;
     let _ = std::env::set_current_dir("/"); // holds no file system busy
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush()); // nobody may listen
@@ -188,14 +188,4 @@ fn detach(dir: &StateDir) -> Result<(), ServeError> {
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(move || log);
     let _ = subscriber.try_init(); // a test may have one
     Ok(())
-}
-
-/// An empty root file system may lack `/dev/null`; a pipe without another end
-/// does as well.
-fn null() -> io::Result<File> {
-    let opened = OpenOptions::new().read(true).write(true).open("/dev/null");
-    opened.or_else(|_| {
-        let (read, _write) = rustix::pipe::pipe()?;
-        Ok(File::from(read))
-    })
 }

@@ -39,6 +39,24 @@ pub fn bins() -> &'static Bins {
     })
 }
 
+/// The agent as one static file, as it is shipped: built by the command that
+/// ships it, which takes a minute where nothing of it is there yet.
+///
+/// # Panics
+/// When the build fails.
+pub fn static_agent() -> PathBuf {
+    const TARGET: &str = "x86_64-unknown-linux-gnu"; // as in .cargo/config.toml
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.args(["agent-static", "--quiet"]);
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let folder = profile_folder();
+    let target = folder.parent().expect("a profile folder is in the target folder");
+    cargo.env("CARGO_TARGET_DIR", target);
+    let status = cargo.status().expect("cargo can be started");
+    assert!(status.success(), "the static agent did not build");
+    target.join(TARGET).join("release/towline-agent")
+}
+
 /// `target/debug` or `target/release`, from this test's own path.
 fn profile_folder() -> PathBuf {
     let exe = std::env::current_exe().expect("a process knows its executable");

@@ -1,6 +1,7 @@
 //! The suites that take minutes: `cargo test -p tests --release --test slow`.
 
 mod chaos;
+mod empty_root;
 mod kills;
 mod lossy;
 mod random;

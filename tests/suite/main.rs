@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod copy;
 mod exec;
+mod hostile;
 mod link;
 mod ports;
 mod swap;

@@ -92,10 +92,7 @@ impl Parts {
     /// How the syncs are.
     pub fn sync_views(&self) -> Vec<SyncView> {
         let shared = self.shared_tx.borrow();
-        let views = shared.syncs.iter().map(|(setting, sync)| SyncView {
-            status: sync.status().borrow().clone(),
-            on_change: setting.on_change.to_string(),
-        });
+        let views = shared.syncs.iter().map(|(setting, sync)| SyncView::of(setting, sync));
         views.collect()
     }
 

@@ -75,10 +75,11 @@ pub async fn dial(
     let agent = hello::hub(&mut stream.rx, &mut stream.tx, &hello).await.map_err(|error| {
         let complaints = stream.complaints.to_string();
         let beside = if complaints.is_empty() { complaints } else { format!(" ({complaints})") };
-        DialError {
-            reason: format!("unable to reach the agent of {}: {error}{beside}", bootstrap.name()),
-            again: !matches!(error, HelloError::Version { .. }),
-        }
+        let versions = matches!(error, HelloError::Version { .. });
+        let advice = if versions { "; install both from one build" } else { "" };
+        let name = bootstrap.name();
+        let reason = format!("unable to reach the agent of {name}: {error}{beside}{advice}");
+        DialError { reason, again: !versions }
     })?;
     bootstrap.learned(&agent);
     let name = stream.carrier;

@@ -252,7 +252,7 @@ fn describe(ancestor: Option<&Entry>, state: Option<&Entry>) -> String {
         (Some(_), Some(Entry::File { .. })) => "made a file".to_string(),
         (_, Some(Entry::Directory { .. })) => "made a directory".to_string(),
         (_, Some(Entry::Symlink { target })) => {
-            format!("made a link to {}", String::from_utf8_lossy(target))
+            format!("made a link to {}", crate::path::shown(target))
         }
     }
 }
