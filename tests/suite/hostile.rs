@@ -45,6 +45,10 @@ impl Random {
         self.0
     }
 
+    fn word(&mut self) -> u32 {
+        u32::try_from(self.next() >> 32).unwrap()
+    }
+
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
@@ -153,7 +157,7 @@ async fn malformed_hellos_and_silence_do_not_keep_a_hub_out() {
             3 => [&b"D"[..], &preamble(), &random.bytes(100)].concat(),
             4 => {
                 // Announces a hello of any length, mostly far over the limit.
-                let len = (random.next() as u32).to_be_bytes();
+                let len = random.word().to_be_bytes();
                 [&b"D"[..], &preamble(), &len, &random.bytes(50)].concat()
             }
             _ => [b"D".to_vec(), random.mutate(&valid[1..])].concat(),
@@ -239,7 +243,7 @@ fn malformed_opening(random: &mut Random, round: usize, valid: &[Vec<u8>]) -> Ve
     match round % 7 {
         0 => random.bytes(200),
         1 => {
-            let over = u32::try_from(FRAME_LEN_MAX).unwrap() + 1 + (random.next() as u32 >> 8);
+            let over = u32::try_from(FRAME_LEN_MAX).unwrap() + 1 + (random.word() >> 8);
             [&over.to_be_bytes()[..], &random.bytes(100)].concat()
         }
         2 => frame(&random.bytes(200)),

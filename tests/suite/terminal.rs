@@ -125,14 +125,13 @@ fn a_shell_in_a_terminal_is_a_shell_in_a_terminal() {
 
 #[test]
 fn exec_passes_any_bytes_an_end_of_input_and_a_status() {
-    const LEN: usize = 64 << 20;
+    const LEN: u32 = 64 << 20;
     let sandbox = Sandbox::new();
     sandbox.run(&["up", "local:../there"]);
     let started = Instant::now();
     let mut exec = sandbox.command(&["exec", "--", "sh", "-c", "cat; exit 3"]);
     let mut exec = exec.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let body: Vec<u8> =
-        (0..LEN as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let body: Vec<u8> = (0..LEN).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let (mut stdin, expected) = (exec.stdin.take().unwrap(), blake3::hash(&body));
     let sending = std::thread::spawn(move || stdin.write_all(&body).unwrap());
     let mut back = Vec::new();
@@ -141,7 +140,7 @@ fn exec_passes_any_bytes_an_end_of_input_and_a_status() {
     assert_eq!(exec.wait().unwrap().code(), Some(3), "the end of input ended it");
     assert!(blake3::hash(&back) == expected, "{} bytes came back", back.len());
     let seconds = started.elapsed().as_secs_f64();
-    println!("exec: {LEN} bytes there and back, {:.0} MB/s", LEN as f64 / 1e6 / seconds);
+    println!("exec: {LEN} bytes there and back, {:.0} MB/s", f64::from(LEN) / 1e6 / seconds);
 
     // A command that is ended by a signal ends as a shell would say it.
     let killed = sandbox.try_run(&["exec", "--", "sh", "-c", "kill -TERM $$"]);
