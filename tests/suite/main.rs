@@ -11,3 +11,4 @@ mod sync;
 mod sync_driver;
 mod sync_safety;
 mod tidy;
+mod udp;
