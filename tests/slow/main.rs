@@ -4,3 +4,4 @@ mod chaos;
 mod kills;
 mod lossy;
 mod random;
+mod swap;
