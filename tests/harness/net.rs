@@ -101,7 +101,7 @@ fn run(program: &str, args: &str) {
     });
     assert!(
         output.status.success(),
-        "`{program} {args}` failed (root rights are needed): {}",
+        "`{program} {args}` failed (root rights are needed, and for netem a kernel with sch_netem): {}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

@@ -36,9 +36,10 @@ use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 
-use crate::limits::{CARRIER_DATAGRAM_MAX, CARRIER_QUEUE_MAX, CARRIER_QUEUE_PARK};
+use crate::limits::{CARRIER_DATAGRAM_MAX, CARRIER_QUEUE_MAX};
 use crate::link::frame;
 
+mod poller;
 pub mod stream;
 pub mod udp;
 
@@ -333,7 +334,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl AsyncUdpSocket for CarrierSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         let id = self.0.pollers.fetch_add(1, Ordering::Relaxed);
-        Box::pin(Poller { id, queues: self.0.queues.clone() })
+        Box::pin(poller::Poller { id, queues: self.0.queues.clone() })
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
@@ -389,30 +390,6 @@ impl AsyncUdpSocket for CarrierSocket {
 
     fn max_transmit_segments(&self) -> usize {
         10 // quinn's own most: 160 KiB at worst, still small beside the queue
-    }
-}
-
-#[derive(Debug)]
-struct Poller {
-    id: u64,
-    queues: Arc<Queues>,
-}
-
-impl UdpPoller for Poller {
-    fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.queues.lock();
-        if state.up && state.outbound.len() < CARRIER_QUEUE_PARK {
-            state.send_wakers.remove(&self.id);
-            return Poll::Ready(Ok(()));
-        }
-        state.send_wakers.insert(self.id, cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        self.queues.lock().send_wakers.remove(&self.id);
     }
 }
 
