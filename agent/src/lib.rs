@@ -17,6 +17,7 @@ pub mod app;
 pub mod control;
 pub mod copy;
 mod dns;
+mod door;
 pub mod exec;
 pub mod ports;
 pub mod sync;

@@ -1,7 +1,11 @@
 //! A network between two namespaces with delay, loss and reordering (`tc
 //! netem`), made and removed by the test. Needs root and iproute2.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::process::Command;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Two namespaces joined by a veth pair: `near` is 10.98.N.1, `far` 10.98.N.2.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ impl Net {
         ip(&format!("-n {near} link add v0 type veth peer name v0 netns {far}"));
         for (space, host) in [(near, 1), (far, 2)] {
             ip(&format!("-n {space} addr add 10.98.{number}.{host}/24 dev v0"));
+            // one packet is one loss, not the sixty-four that the kernel joins
+            ip(&format!("-n {space} link set v0 gso_max_segs 1"));
             ip(&format!("-n {space} link set v0 up"));
             ip(&format!("-n {space} link set lo up"));
         }
@@ -60,6 +66,22 @@ impl Net {
     }
 }
 
+/// Does `work` on a thread of its own in the namespace `space`; whatever it
+/// starts is there too.
+///
+/// # Panics
+/// When the namespace cannot be entered, or `work` panics.
+pub fn inside<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
+    let enter = || {
+        let file = File::open(format!("/var/run/netns/{space}")).expect("the namespace is there");
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("a namespace can be entered (root rights are needed)");
+        work()
+    };
+    let done = std::thread::scope(|scope| scope.spawn(enter).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 impl Drop for Net {
     fn drop(&mut self) {
         for space in [&self.near, &self.far] {
@@ -79,7 +101,7 @@ fn run(program: &str, args: &str) {
     });
     assert!(
         output.status.success(),
-        "`{program} {args}` failed (root rights are needed): {}",
+        "`{program} {args}` failed (root rights are needed, and for netem a kernel with sch_netem): {}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

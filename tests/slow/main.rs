@@ -5,3 +5,4 @@ mod empty_root;
 mod kills;
 mod lossy;
 mod random;
+mod swap;

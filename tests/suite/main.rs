@@ -15,3 +15,4 @@ mod sync_driver;
 mod sync_safety;
 mod terminal;
 mod tidy;
+mod udp;

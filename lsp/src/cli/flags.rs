@@ -60,10 +60,19 @@ pub struct Global {
     pub json: bool,
 }
 
+/// What the environment may say about the way to the target.
+const CARRIER_HELP: &str = "\
+Environment of the hub (it is read when the hub starts):
+  TOWLINE_CARRIER=stream|udp|auto  what carries the link: the channel that started the
+                                   agent (the default), UDP alone, or UDP whenever it
+                                   gets through
+  TOWLINE_UDP_HOST=ADDRESS         the target's IP address [default: 127.0.0.1]";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring the workspace up: sync, ports, app
+    #[command(after_long_help = CARRIER_HELP)]
     Up(Up),
     /// End everything and remove every trace of it
     Down,

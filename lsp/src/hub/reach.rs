@@ -1,6 +1,9 @@
 //! From a target to a running link: the one place in the hub that knows which
 //! kind of target takes which way.
 
+use std::net::Ipv4Addr;
+
+use crate::carrier::UdpRoute;
 use crate::carrier::process::LocalProcess;
 use crate::link::Link;
 use crate::runtime::Workspace;
@@ -12,7 +15,9 @@ use crate::target::Target;
 /// A full sentence: why it cannot even be tried.
 pub fn start(target: &Target, workspace: &Workspace) -> Result<Link, String> {
     let Target::Local(root) = target;
+    let udp = UdpRoute::from_env(Ipv4Addr::LOCALHOST.into());
+    let udp = udp.map_err(|error| crate::chain(&error))?;
     let local = LocalProcess::new(workspace.agent_dir(), root.clone())
         .map_err(|error| crate::chain(&error))?;
-    Link::start(local).map_err(|error| crate::chain(&error))
+    Link::start(local.udp(udp)).map_err(|error| crate::chain(&error))
 }
