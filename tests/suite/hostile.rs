@@ -18,7 +18,7 @@ use protocol::wire::app::{AppRequest, Logs};
 use protocol::wire::control::OpenControl;
 use protocol::wire::copy::Copy;
 use protocol::wire::exec::Exec;
-use protocol::wire::hello::HubHello;
+use protocol::wire::hello::{HubHello, UdpWish};
 use protocol::wire::port::{Dial, Protocol};
 use protocol::wire::stream::{Open, Opened, Priority};
 use protocol::wire::sync::{OpenApply, OpenReplica};
@@ -129,7 +129,7 @@ fn preamble() -> Vec<u8> {
 }
 
 fn hello(fingerprint: [u8; 32]) -> Vec<u8> {
-    framed::encode(&HubHello { fingerprint, session: [7; 16], wants_udp: false }).unwrap()
+    framed::encode(&HubHello { fingerprint, session: [7; 16], udp: UdpWish::None }).unwrap()
 }
 
 /// Says all of it and reads until the agent ends the channel.
