@@ -240,6 +240,7 @@ impl Actor {
                     }
                     Input::Nothing
                 }
+                () = self.store.progress() => Input::Nothing,
                 () = tokio::time::sleep_until(deadline.into()) => Input::Nothing,
             };
             match input {
@@ -310,8 +311,8 @@ impl Actor {
         while let Some(effect) = self.controller.poll(self.now()) {
             self.perform(effect);
         }
-        self.answer_waiters();
         self.save(now);
+        self.answer_waiters();
         self.tell(now);
     }
 
