@@ -180,6 +180,55 @@ fn contents(folder: &Path, kept: &mut BTreeSet<String>) {
     }
 }
 
+#[test]
+fn every_way_of_saving_arrives_as_it_was_meant() {
+    type Save = fn(&Path, &str);
+    let in_place: Save = |path, text| fs::write(path, text).expect("write");
+    let rename_over: Save = |path, text| {
+        let new = path.with_extension("new");
+        fs::write(&new, text).expect("write");
+        fs::rename(new, path).expect("rename");
+    };
+    let backup_and_write: Save = |path, text| {
+        let backup = path.with_extension("py~");
+        fs::rename(path, &backup).expect("rename");
+        fs::write(path, text).expect("write");
+        fs::remove_file(backup).expect("remove");
+    };
+    // Vim's default: a probe of the directory, a swap file beside, the old file
+    // moved away, the new one written and synced.
+    let vim: Save = |path, text| {
+        let (folder, probe) = (path.parent().expect("parent"), "4913");
+        fs::write(folder.join(".main.py.swp"), [0; 4096]).expect("swap file");
+        fs::File::create(folder.join(probe)).expect("probe");
+        fs::remove_file(folder.join(probe)).expect("remove");
+        let backup = path.with_extension("py~");
+        fs::rename(path, &backup).expect("rename");
+        let mut file = fs::File::create(path).expect("create");
+        std::io::Write::write_all(&mut file, text.as_bytes()).expect("write");
+        file.sync_all().expect("sync");
+        drop(file);
+        fs::remove_file(backup).expect("remove");
+        fs::remove_file(folder.join(".main.py.swp")).expect("remove");
+    };
+    let (sandbox, alpha, beta) = up("src/main.py = start");
+    for (name, save) in [
+        ("in place", in_place),
+        ("rename over", rename_over),
+        ("backup and write", backup_and_write),
+        ("vim", vim),
+    ] {
+        for (root, other) in [(&alpha, &beta), (&beta, &alpha)] {
+            let text = format!("{name}, saved in {}", root.display());
+            save(&root.join("src/main.py"), &text);
+            sandbox.run(&["sync", "wait"]);
+            assert_eq!(fs::read_to_string(other.join("src/main.py")).expect("read"), text);
+            assert_eq!(tree::read(&alpha), tree::read(&beta), "{name}");
+        }
+    }
+    sandbox.run(&["down"]);
+}
+
 const TEN: &str = "a = 1\nb = 2\nc = 3\nd = 4\ne = 5\nf/g = 6\nf/h = 7\nf/i = 8\nj = 9\nk = 10";
 
 #[test]
