@@ -10,17 +10,19 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use harness::bins::bins;
 use harness::net::{Net, inside};
 use harness::sandbox::Sandbox;
+use harness::wire::Faults;
 use harness::{tree, wait};
 
 use crate::random::Random;
 
-/// Each way; 5 % skip the delay and so overtake 40 ms of others.
-const NETEM: &str = "delay 40ms loss 3% reorder 5% 50%";
+/// 80 ms of round trip; 5 % overtake 20 ms of others.
+const FAULTS: Faults =
+    Faults { delay: Duration::from_millis(40), lost: 3, early: 5, seed: 20_261_123 };
 const FILES: usize = 300;
 const BIG: usize = 20 * 1024 * 1024;
 const CONNECTIONS: usize = 100;
@@ -50,8 +52,7 @@ impl Drop for World {
 
 impl World {
     fn new(number: u8) -> Self {
-        let net = Net::new(number);
-        net.netem(NETEM);
+        let net = Net::new(number, FAULTS);
         let port = inside(&net.far, echo);
         let (sandbox, channels) = (Sandbox::new(), Arc::default());
         Self { net, sandbox, environment: Vec::new(), port, channels, holder: None }
