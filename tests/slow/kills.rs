@@ -128,22 +128,35 @@ impl World {
         self.edits += 1;
         let side = if self.random.below(2) == 0 { self.local.clone() } else { self.target.clone() };
         let path = self.path(&side);
-        match self.random.below(20) {
+        match self.random.below(40) {
             0..12 => self.save(&path, 0),
-            12 => self.save(&path, LARGE),
-            13 | 14 => self.delete(&path),
-            15..18 => {
+            12 | 13 => self.save(&path, LARGE),
+            14..20 => {
+                // Both sides at once, before either hears of the other.
+                let name = path.strip_prefix(&side).expect("below its side").to_owned();
+                for side in [self.local.clone(), self.target.clone()] {
+                    self.save(&side.join(&name), 0);
+                }
+            }
+            20..29 => {
+                let new = format!("d{}/new{}.txt", self.random.below(FOLDERS), self.edits);
+                self.save(&side.join(new), 0);
+            }
+            29..32 => self.delete(&path),
+            32..36 => {
                 let to = self.path(&side);
                 rename(&path, &to);
             }
-            18 => {
-                let folders = [self.random.below(FOLDERS), self.random.below(FOLDERS)];
+            36..39 => {
+                let folders = [self.random.below(FOLDERS), self.random.below(FOLDERS + 1)];
                 let [from, to] = folders.map(|folder| side.join(format!("d{folder}")));
                 rename(&from, &to);
             }
             _ => {
-                let folder = self.random.below(FOLDERS);
-                self.delete(&side.join(format!("d{folder}")));
+                let folder = self.random.below(FOLDERS + 1);
+                if self.edits.is_multiple_of(4) {
+                    self.delete(&side.join(format!("d{folder}")));
+                }
             }
         }
     }
