@@ -64,10 +64,11 @@ impl Client {
             return Ok(Self { starts: true, ..client });
         }
         workspace.prepare()?;
-        spawn_hub(workspace).await?;
-        // Whoever won the lock may not listen yet.
         let deadline = tokio::time::Instant::now() + START_PATIENCE;
         loop {
+            // Again each time: whoever had the lock may not listen yet, or may
+            // have been a killed hub that will never listen.
+            spawn_hub(workspace).await?;
             if let Some(client) = Self::try_connect(workspace).await {
                 return Ok(Self { starts: true, ..client });
             }
