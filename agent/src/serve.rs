@@ -26,6 +26,8 @@ pub const READY: &str = "ready";
 const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 /// How often to look.
 const LOCK_EVERY: Duration = Duration::from_millis(50);
+/// How often an agent looks whether its directory is still its own.
+const HELD_EVERY: Duration = Duration::from_secs(10);
 /// How long features may take to end what they started; then it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long hubs may take to hear of the end.
@@ -101,6 +103,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         _ = terminate.recv() => tracing::info!("told to terminate"),
         () = sessions.carriers().watch(settings.grace, context.shutdown.clone()) => {}
         () = sessions.listen(listener) => {}
+        () = until_lost(&dir, &lock) => tracing::warn!("somebody removed the state directory"),
     }
 
     context.shutdown.cancel();
@@ -113,9 +116,18 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     }
     sessions.close("the agent ends", CLOSE_PATIENCE).await;
     leftovers::kill(&marker);
-    dir.remove();
+    if dir.holds(&lock) {
+        dir.remove(); // else it is another agent's by now
+    }
     drop(lock);
     Ok(())
+}
+
+/// Returns when the directory is not this agent's any more: then no hub finds it.
+async fn until_lost(dir: &StateDir, lock: &Lock) {
+    while dir.holds(lock) {
+        tokio::time::sleep(HELD_EVERY).await;
+    }
 }
 
 /// The directory and the right to be its agent.

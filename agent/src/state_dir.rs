@@ -50,7 +50,7 @@ pub struct StateDir(PathBuf);
 
 /// Held as long as this lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+pub struct Lock(File);
 
 impl StateDir {
     /// Makes it, for this user alone, or checks that it is so.
@@ -122,6 +122,14 @@ impl StateDir {
             Ok(there) if there.ino() == held => Ok(Some(Lock(file))),
             _ => Ok(None),
         }
+    }
+
+    /// Whether the lock still is the one at the path: who removes the directory
+    /// takes it from the agent.
+    pub fn holds(&self, lock: &Lock) -> bool {
+        let held = lock.0.metadata().map(|meta| meta.ino());
+        let there = std::fs::metadata(self.0.join("lock")).map(|meta| meta.ino());
+        matches!((held, there), (Ok(held), Ok(there)) if held == there)
     }
 
     /// The marker that an earlier agent left behind.

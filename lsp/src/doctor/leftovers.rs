@@ -35,7 +35,7 @@ pub fn find(dirs: &Dirs) -> Vec<Leftover> {
     let processes = marked();
     let mut living = BTreeSet::new();
     let mut dead = Vec::new();
-    for id in ids(dirs) {
+    for id in ids(dirs, &processes) {
         let workspace = Workspace::known(dirs, &id);
         match Lock::take(workspace.lock()) {
             Some(lock) => dead.push((workspace, lock)),
@@ -99,8 +99,9 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// Every workspace that left a trace.
-fn ids(dirs: &Dirs) -> BTreeSet<String> {
+/// Every workspace that left a trace: a file, or an agent, whose files an earlier
+/// look may have removed while it was starting.
+fn ids(dirs: &Dirs, processes: &[Process]) -> BTreeSet<String> {
     let names = |dir: &Path| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
@@ -111,6 +112,10 @@ fn ids(dirs: &Dirs) -> BTreeSet<String> {
         ids.extend(name.strip_suffix(".lock").map(str::to_owned));
     }
     ids.extend(names(&dirs.state));
+    let agents = processes.iter().filter_map(Process::agent_dir);
+    let states = agents.filter_map(|dir| Some(dir.strip_prefix(&dirs.state).ok()?.to_owned()));
+    let first = |path: PathBuf| Some(path.iter().next()?.to_str()?.to_owned());
+    ids.extend(states.filter_map(first));
     ids.retain(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
     ids
 }

@@ -2,8 +2,10 @@
 //! they carry: an agent's command line names its directory, and what it started
 //! has the marker in its environment that the agent wrote down there.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -31,6 +33,13 @@ impl Process {
         let marker = std::fs::read_to_string(agent_dir.join("marker")).unwrap_or_default();
         let is_marker = marker.len() == 32 && marker.bytes().all(|byte| byte.is_ascii_hexdigit());
         holds(agent_dir.as_os_str().as_encoded_bytes()) || (is_marker && holds(marker.as_bytes()))
+    }
+
+    /// The directory that an agent's command line names.
+    pub fn agent_dir(&self) -> Option<PathBuf> {
+        let mut words = self.belongs.split(|byte| *byte == 0);
+        words.find(|word| *word == b"--state-dir")?;
+        Some(PathBuf::from(OsStr::from_bytes(words.next()?)))
     }
 
     /// Ends it, if it is still the process that was found.
