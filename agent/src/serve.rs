@@ -93,6 +93,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     random(&mut instance)?;
     let sessions = Sessions::new(router.clone(), instance, settings.grace, dir.socket())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
+    hear_signals()?;
     let listener = listen(&dir)?;
     detach(&dir)?;
     tracing::info!(pid = std::process::id(), root = ?context.root, "listening");
@@ -120,6 +121,16 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         dir.remove(); // else it is another agent's by now
     }
     drop(lock);
+    Ok(())
+}
+
+/// A hub that a script started in the background ignores these, and so would
+/// everything that is run here: Ctrl-C in a shell did nothing. A signal that is
+/// heard is at its default again in what is started.
+fn hear_signals() -> Result<(), ServeError> {
+    for kind in [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()] {
+        signal(kind).map_err(failed("watch for signals"))?;
+    }
     Ok(())
 }
 

@@ -14,11 +14,19 @@ use crate::runtime::{Dirs, Workspace, try_lock};
 /// The directory in a sync's root that holds its replica id and trash.
 const STORE: &str = ".towline";
 
+/// How often processes that are ended may have started others: an attach starts
+/// an agent, an agent its app.
+const GENERATIONS_MAX: usize = 5;
+
 /// All of one dead thing, with the lock that proves it dead.
 pub struct Leftover {
     what: String,
     processes: Vec<Process>,
     paths: Vec<PathBuf>,
+    /// Where its processes may still make something until they are ended.
+    candidates: Vec<PathBuf>,
+    /// Tells its processes.
+    agent_dir: Option<PathBuf>,
     /// Last: the lock's own file.
     lock: Lock,
 }
@@ -63,7 +71,17 @@ impl Leftover {
             }
         };
         self.processes.iter().for_each(|process| note(process.kill()));
-        self.paths.iter().for_each(|path| note(remove(path)));
+        // One that was about to start another may have done so meanwhile.
+        for _ in 0..GENERATIONS_MAX {
+            let is_own =
+                |process: &Process| self.agent_dir.as_ref().is_some_and(|dir| process.is_of(dir));
+            let more: Vec<_> = marked().into_iter().filter(is_own).collect();
+            if more.is_empty() {
+                break;
+            }
+            more.iter().for_each(|process| note(process.kill()));
+        }
+        self.paths.iter().chain(&self.candidates).for_each(|path| note(remove(path)));
         note(remove(&self.lock.path));
         result
     }
@@ -138,10 +156,11 @@ fn of_workspace(
     paths.retain(|path| !living.contains(path));
     paths.push(workspace.socket());
     paths.push(workspace.state_dir());
+    let candidates = paths.clone();
     paths.retain(|path| path.symlink_metadata().is_ok());
     let agent_dir = workspace.agent_dir();
     let processes = processes.iter().filter(|process| process.is_of(&agent_dir)).cloned().collect();
-    Leftover { what, processes, paths, lock }
+    Leftover { what, processes, paths, candidates, agent_dir: Some(agent_dir), lock }
 }
 
 /// Where the syncs of a workspace keep replica ids and trash.
@@ -169,7 +188,8 @@ fn demos() -> Vec<Leftover> {
         .filter_map(|path| {
             let lock = Lock::take(path.join(LOCK))?;
             let what = "a demo that is over".to_owned();
-            Some(Leftover { what, processes: Vec::new(), paths: vec![path], lock })
+            let (processes, candidates) = (Vec::new(), Vec::new());
+            Some(Leftover { what, processes, paths: vec![path], candidates, agent_dir: None, lock })
         })
         .collect()
 }
