@@ -129,7 +129,8 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
 /// heard is at its default again in what is started.
 fn hear_signals() -> Result<(), ServeError> {
     for kind in [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()] {
-        signal(kind).map_err(failed("watch for signals"))?;
+        // Heard from here on, whatever becomes of this end of it.
+        drop(signal(kind).map_err(failed("watch for signals"))?);
     }
     Ok(())
 }
