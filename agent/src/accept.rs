@@ -125,7 +125,7 @@ impl Sessions {
                     let sessions = self.clone();
                     tokio::spawn(async move {
                         if let Err(error) = sessions.take(stream).await {
-                            tracing::warn!(error = %chain(&error), "a channel was refused");
+                            tracing::warn!(error = %crate::chain(&error), "a channel was refused");
                         }
                     });
                 }
@@ -312,14 +312,4 @@ fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
     let stream = std::os::unix::net::UnixStream::from(fd);
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
