@@ -7,7 +7,6 @@ pub mod args;
 pub mod bootstrap;
 pub mod context;
 pub mod idle;
-pub mod leftovers;
 mod null;
 pub mod router;
 pub mod serve;

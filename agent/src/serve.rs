@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::io::process;
 use protocol::io::quic::QuicError;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::Sessions;
 use crate::args::Settings;
 use crate::context::Context;
-use crate::leftovers;
 use crate::null;
 use crate::router::Router;
 use crate::state_dir::{Lock, StateDir, StateDirError};
@@ -116,7 +116,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!("stopping takes too long");
     }
     sessions.close("the agent ends", CLOSE_PATIENCE).await;
-    leftovers::kill(&marker);
+    kill(&marker);
     if dir.holds(&lock) {
         dir.remove(); // else it is another agent's by now
     }
@@ -158,17 +158,21 @@ async fn lock(settings: &Settings) -> Result<(StateDir, Lock), ServeError> {
     }
 }
 
+/// Ends all that an agent with this marker started.
+fn kill(marker: &str) {
+    match process::kill_all(|process| process.marker() == Some(marker.as_bytes())) {
+        Ok(0) => {}
+        Ok(killed) => tracing::info!(killed, "ended what was left"),
+        Err(error) => tracing::warn!(%error, "unable to end all that was left"),
+    }
+}
+
 /// Ends what a killed agent left running, and marks what this one will start.
 fn marker(dir: &StateDir) -> Result<String, ServeError> {
     if let Some(old) = dir.marker() {
-        let killed = leftovers::kill(&old);
-        if killed > 0 {
-            tracing::info!(killed, "ended what an earlier agent left");
-        }
+        kill(&old);
     }
-    let mut bytes = [0; 16];
-    random(&mut bytes)?;
-    let marker: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let marker = process::new_marker().map_err(failed("get random bytes"))?;
     dir.write_marker(&marker)?;
     Ok(marker)
 }

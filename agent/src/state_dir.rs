@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use protocol::io::process;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -135,8 +136,7 @@ impl StateDir {
     /// The marker that an earlier agent left behind.
     pub fn marker(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.0.join("marker")).ok()?;
-        let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        plain.then_some(text)
+        process::is_marker(text.as_bytes()).then_some(text)
     }
 
     /// Records this agent's marker.

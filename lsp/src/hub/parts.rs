@@ -126,6 +126,22 @@ impl Parts {
         None
     }
 
+    /// Waits for the link's first success, or for its failure.
+    pub async fn await_link(&self) {
+        let Some((link, _)) = &self.link else { return };
+        let (mut connection_rx, mut state_rx) = (self.connection_tx.subscribe(), link.state());
+        // An end of either channel is an end of the link.
+        let reached = async { drop(connection_rx.wait_for(Option::is_some).await) };
+        let failed = async {
+            drop(state_rx.wait_for(|state| matches!(state, LinkState::Down { .. })).await);
+        };
+        tokio::select! {
+            () = reached => {}
+            () = failed => {}
+            () = tokio::time::sleep(GOODBYE_PATIENCE) => {}
+        }
+    }
+
     /// Leaves the target.
     pub async fn stop_link(&mut self, leave: Leave) {
         let Some((link, tasks)) = self.link.take() else { return };

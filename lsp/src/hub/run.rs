@@ -224,6 +224,7 @@ impl Hub {
                 }
                 Effect::Unpersist => persist::remove(&self.workspace),
                 Effect::StartLink(target) => self.after.extend(self.parts.start_link(&target)),
+                Effect::AwaitLink => self.parts.await_link().await,
                 Effect::StopLink(leave) => self.parts.stop_link(leave).await,
                 Effect::StartSync(setting) => self.parts.start_sync(setting),
                 Effect::StopSync { name, leave } => self.parts.stop_sync(&name, leave).await,

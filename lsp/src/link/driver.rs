@@ -195,6 +195,9 @@ impl Driver {
             }
             let connection = dialled.session.connection.clone();
             self.request_tx = Some(control::start(connection.clone(), self.reply_tx.clone()));
+            if self.ending.is_some() {
+                self.ask(Request::Shutdown); // the one before did not live to hear it
+            }
             self.out.connection_tx.send_replace(Some(connection));
         }
         self.session = Some(dialled.session);
