@@ -6,6 +6,7 @@ pub mod error;
 pub mod flags;
 mod generate;
 mod hub;
+pub mod interrupts;
 pub mod output;
 mod remote;
 pub mod show;

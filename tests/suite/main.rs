@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod copy;
+mod ends;
 mod exec;
 mod hostile;
 mod json;

@@ -20,10 +20,6 @@ use serde_json::Value;
 /// The user that owns nothing.
 const NOBODY: u32 = 65_534;
 
-fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_str(&sandbox.run(&["status", "--json"])).expect("status is JSON")
-}
-
 /// The listed problems as `path: why`.
 fn problems(status: &Value) -> Vec<String> {
     let mut problems: Vec<_> = status["syncs"][0]["problems"]
@@ -55,7 +51,7 @@ fn sockets_pipes_and_devices_are_listed_and_the_rest_syncs() {
     fs::write(sandbox.there().join("app/theirs/file"), "there").unwrap();
     sandbox.run(&["up", "local:../there", "--sync", ".:/app"]);
     assert_eq!(
-        problems(&status(&sandbox)),
+        problems(&sandbox.status()),
         [
             "odd/device: a device cannot be synced",
             "odd/pipe: a pipe cannot be synced",

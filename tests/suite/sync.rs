@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use harness::sandbox::Sandbox;
 use harness::{tree, wait};
-use serde_json::Value;
 
 /// A workspace in sync with `there/app`.
 fn up(fixture: &str) -> (Sandbox, PathBuf, PathBuf) {
@@ -21,12 +20,8 @@ fn up(fixture: &str) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, alpha, beta)
 }
 
-fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_str(&sandbox.run(&["status", "--json"])).expect("status is JSON")
-}
-
 fn phase(sandbox: &Sandbox) -> String {
-    status(sandbox)["syncs"][0]["phase"]["phase"].as_str().expect("a sync has a phase").to_owned()
+    sandbox.status()["syncs"][0]["phase"]["phase"].as_str().expect("a sync has a phase").to_owned()
 }
 
 fn equal(sandbox: &Sandbox, alpha: &Path, beta: &Path) {
@@ -38,7 +33,7 @@ fn equal(sandbox: &Sandbox, alpha: &Path, beta: &Path) {
         );
         matches!((left, right), (Ok(left), Ok(right)) if left == right).then_some(())
     });
-    assert_eq!(status(sandbox)["syncs"][0]["conflicts"], 0);
+    assert_eq!(sandbox.status()["syncs"][0]["conflicts"], 0);
 }
 
 #[test]
@@ -307,7 +302,7 @@ fn an_unmounted_local_root_deletes_nothing_there() {
 #[test]
 fn a_change_there_made_while_the_hub_was_gone_arrives() {
     let (sandbox, alpha, beta) = up("a = 1\nb = 2");
-    let pid = status(&sandbox)["pid"].as_i64().expect("the hub has a pid");
+    let pid = sandbox.status()["pid"].as_i64().expect("the hub has a pid");
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
     tree::write(&alpha, "a = changed here");

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::CliError;
 use super::flags::{self, ForwardAction, Global};
+use super::interrupts::Interrupts;
 use super::{output, show};
 use crate::hub::api::{KeepWhat, Reply, Request, ResumeHow, SyncAction};
 use crate::runtime::Workspace;
@@ -26,10 +27,11 @@ pub async fn status(global: &Global, workspace: &Workspace, watch: bool) -> Resu
     client.send(Request::Status { watch }).await?;
     let screen = !global.json && std::io::IsTerminal::is_terminal(&std::io::stdout());
     let mut last = Vec::new();
+    let mut interrupts = Interrupts::new()?;
     loop {
         let reply = tokio::select! {
             biased;
-            () = super::up::interrupted() => return Ok(()),
+            () = interrupts.next() => return Ok(()),
             reply = client.next() => reply?,
         };
         let Reply::Progress(status) = reply else { return Ok(()) };

@@ -100,6 +100,7 @@ impl Process {
             return None;
         }
         let began = Instant::now();
+        let mut last = None;
         loop {
             let command = std::fs::read(folder.join("cmdline")).ok()?;
             let environment = std::fs::read(folder.join("environ")).ok()?;
@@ -108,11 +109,17 @@ impl Process {
                 (false, true) => ENVIRONMENT_PATIENCE,
                 (_, false) => Duration::ZERO,
             };
-            // The kernel's own and those that ended have no program.
-            if began.elapsed() >= patience || folder.join("exe").read_link().is_err() {
-                let is_one = !command.is_empty() || !environment.is_empty();
-                return is_one.then_some(Self { pid, command, environment });
+            let now = Self { pid, command, environment };
+            // What is read while a process becomes another program is cut short
+            // anywhere: it counts when it is the same twice. The kernel's own and
+            // those that ended have no program.
+            let settled = last.as_ref() == Some(&now) && began.elapsed() >= patience;
+            let late = began.elapsed() >= EXEC_PATIENCE;
+            if settled || late || folder.join("exe").read_link().is_err() {
+                let is_one = !now.command.is_empty() || !now.environment.is_empty();
+                return is_one.then_some(now);
             }
+            last = Some(now);
             std::thread::yield_now();
         }
     }
@@ -232,7 +239,9 @@ mod tests {
                 .spawn()
                 .unwrap();
             kill_all(bears(&marker)).unwrap();
-            assert!(child.try_wait().unwrap().is_some(), "it was missed while it changed");
+            let ended = child.try_wait().unwrap().is_some();
+            child.kill().unwrap(); // whatever comes: nothing may stay
+            assert!(ended, "it was missed while it changed");
         }
     }
 }
