@@ -12,9 +12,10 @@
 //! when much is lost.
 //!
 //! Some paths let packets overtake others, and one such packet would make all the
-//! others look queued. So a round's delay is the middle one of its samples, not the
-//! smallest; it takes two rounds to say that the path is shorter than was known;
-//! and a queue that stays when hardly anything is under way is the path.
+//! others look queued. So a round counts as queued when seven of ten packets took
+//! longer than half of them do on the path alone; it takes two rounds to say that the
+//! path is shorter than was known; and a queue that stays when hardly anything is
+//! under way is the path.
 //!
 //! Doubt: against loss-based neighbours on a shared bottleneck it gets the
 //! smaller share, as every delay-based control does.
@@ -44,11 +45,11 @@ const MINIMUM: u64 = 2;
 /// Windows up to this many datagrams leave no queue of their own.
 const SMALL: u64 = 4;
 /// Fewer delays say nothing of the path alone.
-const SAMPLES_MIN: usize = 4;
+const SAMPLES_MIN: usize = 8;
 /// More are not kept.
 const SAMPLES_MAX: usize = 4096;
 /// Losing more than one byte of so many in a round is congestion, queue or not.
-const MUCH_LOST: u64 = 8;
+const MUCH_LOST: u64 = 4;
 
 /// Makes controllers; holds the count of carrier swaps.
 #[derive(Debug, Clone)]
@@ -98,10 +99,10 @@ struct Round {
     /// When something sent after this is acknowledged, all samples are that were not
     /// lost, also those that were overtaken.
     ends_at: Instant,
-    /// Of the acknowledgements that are being handled: when the youngest packet was
-    /// sent, which waited least for its own.
-    batch: Option<Instant>,
+    /// How long each packet took.
     samples: Vec<Duration>,
+    /// Something that was sent after the end is acknowledged.
+    ended: bool,
     lost: u64,
     /// The window was really used.
     full: bool,
@@ -119,8 +120,8 @@ impl Round {
             started: now,
             full_at: now + path / 2,
             ends_at: now + path * 3 / 4,
-            batch: None,
             samples: Vec::new(),
+            ended: false,
             lost: 0,
             full: false,
         }
@@ -131,9 +132,10 @@ impl Round {
         Self { full_at: now + BASE_LIFE, ..Self::new(now, Duration::ZERO) }
     }
 
-    fn delay(mut self) -> Option<Duration> {
-        let middle = self.samples.len() / 2;
-        (middle < self.samples.len()).then(|| *self.samples.select_nth_unstable(middle).1)
+    /// What this share of the packets took at most.
+    fn delay(&mut self, numerator: usize, denominator: usize) -> Option<Duration> {
+        let at = self.samples.len() * numerator / denominator;
+        (at < self.samples.len()).then(|| *self.samples.select_nth_unstable(at).1)
     }
 }
 
@@ -174,16 +176,16 @@ impl Window {
 
     fn end_round(&mut self, now: Instant) {
         let path = self.base.map_or(Duration::ZERO, |(_, base)| base);
-        let round = std::mem::replace(&mut self.round, Round::new(now, path));
+        let mut round = std::mem::replace(&mut self.round, Round::new(now, path));
         let (full, enough) = (round.full, round.samples.len() >= SAMPLES_MIN);
-        let Some(delay) = round.delay() else { return };
         if let Some(window) = self.measuring.take() {
-            self.base = Some((now, delay));
+            self.base = round.delay(1, 2).map(|delay| (now, delay)).or(self.base);
             self.window = window;
             return;
         }
+        let (Some(delay), Some(middle)) = (round.delay(3, 10), round.delay(1, 2)) else { return };
         self.delay = Some(delay);
-        let Some(base) = self.path(now, delay, full, enough) else { return };
+        let Some(base) = self.path(now, middle, full, enough) else { return };
         let (queue, target) = (delay.saturating_sub(base), target(base));
         if !full {
             // an unused window says nothing about the path, and a lone packet's
@@ -262,17 +264,16 @@ impl Window {
         if sent < self.round.started {
             return; // its delay belongs to the round before, or to the carrier before
         }
-        self.round.batch = self.round.batch.max(Some(sent));
-    }
-
-    fn acks_end(&mut self, now: Instant) {
-        let Some(sent) = self.round.batch.take() else { return };
         if sent <= self.round.full_at && self.round.samples.len() < SAMPLES_MAX {
             self.round.samples.push(now.duration_since(sent));
         }
+        self.round.ended |= sent >= self.round.ends_at;
+    }
+
+    fn acks_end(&mut self, now: Instant) {
         let enough = (self.base.is_some() && self.measuring.is_none())
             || self.round.samples.len() >= SAMPLES_MIN;
-        if enough && sent >= self.round.ends_at {
+        if enough && self.round.ended {
             self.end_round(now);
         }
     }
