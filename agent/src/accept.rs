@@ -14,18 +14,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::io::carrier::{Carrier, Kind};
+use protocol::io::carrier::udp::UdpDoor;
+use protocol::io::carrier::{Carrier, Datagrams, Kind};
 use protocol::io::hello::{self, HelloError};
 use protocol::io::identity::{Fingerprint, Identity};
 use protocol::io::quic::{Endpoint, QuicError};
 use protocol::limits::{CARRIER_SILENCE_MAX, HELLO_TIMEOUT, HELLOS_MAX, SESSIONS_MAX};
-use protocol::wire::hello::{AgentHello, HubHello};
+use protocol::wire::hello::{AgentHello, HubHello, UdpWish};
 use rustix::fs::FileType;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::{UnixListener, UnixStream, unix};
 use tokio::sync::Semaphore;
 
+use crate::door;
 use crate::idle::Carriers;
 use crate::router::Router;
 
@@ -123,7 +125,7 @@ impl Sessions {
                     let sessions = self.clone();
                     tokio::spawn(async move {
                         if let Err(error) = sessions.take(stream).await {
-                            tracing::warn!(error = %chain(&error), "a channel was refused");
+                            tracing::warn!(error = %crate::chain(&error), "a channel was refused");
                         }
                     });
                 }
@@ -153,7 +155,8 @@ impl Sessions {
         let opening = tokio::time::timeout(HELLO_TIMEOUT, open(stream)).await;
         let Channel { name, mut rx, mut tx, lease } =
             opening.unwrap_or(Err(AcceptError::Opening))?;
-        let endpoint = hello::agent(&mut rx, &mut tx, async |hello| self.answer(&hello)).await?;
+        let (endpoint, udp) =
+            hello::agent(&mut rx, &mut tx, async |hello| self.answer(&hello)).await?;
         let alive = self.0.carriers.alive();
         let (lease_rx, lease_tx) = lease.map(UnixStream::into_split).unzip();
         let generation = endpoint.socket().replace(Carrier {
@@ -162,6 +165,10 @@ impl Sessions {
             silence_max: Some(CARRIER_SILENCE_MAX),
             guard: Some(Box::new((alive, lease_tx))),
         });
+        if let Some(udp) = udp {
+            let carriers = self.0.carriers.clone();
+            tokio::spawn(door::watch(udp, endpoint.socket().clone(), generation, carriers));
+        }
         if let Some(mut lease_rx) = lease_rx {
             // a handed pipe may stay open somewhere when its owner is gone
             let socket = endpoint.socket().clone();
@@ -173,9 +180,13 @@ impl Sessions {
         Ok(())
     }
 
-    fn answer(&self, hello: &HubHello) -> Result<(AgentHello, Endpoint), HelloError> {
+    fn answer(
+        &self,
+        hello: &HubHello,
+    ) -> Result<(AgentHello, (Endpoint, Option<UdpDoor>)), HelloError> {
         let (endpoint, resumed) =
-            self.session(hello.fingerprint).map_err(|error| io::Error::other(error.to_string()))?;
+            self.session(hello).map_err(|error| io::Error::other(error.to_string()))?;
+        let (door, offer) = door::open(hello.udp).unzip();
         let shared = &self.0;
         let answer = AgentHello {
             fingerprint: shared.identity.fingerprint(),
@@ -185,13 +196,14 @@ impl Sessions {
             resumed,
             grace_ms: u64::try_from(shared.grace.as_millis()).unwrap_or(u64::MAX),
             socket: shared.socket.to_str().map(str::to_owned),
-            udp: None,
+            udp: offer,
         };
-        Ok((answer, endpoint))
+        Ok((answer, (endpoint, door)))
     }
 
-    /// The session of `hub`, and whether its connection still lives.
-    fn session(&self, hub: Fingerprint) -> Result<(Endpoint, bool), QuicError> {
+    /// The session of the hub that said `hello`, and whether its connection still lives.
+    fn session(&self, hello: &HubHello) -> Result<(Endpoint, bool), QuicError> {
+        let hub = hello.fingerprint;
         let mut open = self.lock();
         if let Some(session) = open.iter().find(|session| session.hub == hub) {
             return Ok((session.endpoint.clone(), session.endpoint.in_use()));
@@ -206,7 +218,11 @@ impl Sessions {
             let session = open.remove(oldest);
             tokio::spawn(async move { session.endpoint.close("too many hubs").await });
         }
-        let endpoint = Endpoint::server(&self.0.identity, hub)?;
+        let datagrams = match hello.udp {
+            UdpWish::None => Datagrams::ForStreams,
+            UdpWish::Loopback | UdpWish::Anywhere => Datagrams::ForUdp,
+        };
+        let endpoint = Endpoint::server(&self.0.identity, hub, datagrams)?;
         tokio::spawn(serve(endpoint.clone(), self.0.router.clone()));
         open.push(Session { hub, endpoint: endpoint.clone() });
         Ok((endpoint, false))
@@ -296,14 +312,4 @@ fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
     let stream = std::os::unix::net::UnixStream::from(fd);
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

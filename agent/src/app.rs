@@ -285,7 +285,8 @@ fn spawn_logged(context: &Context, command: &AppCommand) -> Result<Process, Wire
     };
     let task = Tree::new_task(context);
     let mut spawned = spawn::command(context, &command.argv, command.cwd.as_deref(), &command.env)?;
-    spawned.env(TASK_VAR, &task).stdin(std::process::Stdio::null());
+    let input = crate::null::null().map_err(|error| WireError::from(&error))?;
+    spawned.env(TASK_VAR, &task).stdin(input);
     spawn::piped(spawned, program, task)
 }
 

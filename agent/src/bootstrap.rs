@@ -14,6 +14,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use crate::accept::HANDED;
 use crate::args::Settings;
+use crate::null;
 use crate::serve::READY;
 use crate::state_dir::{StateDir, StateDirError};
 
@@ -80,7 +81,8 @@ fn find_or_start(settings: &Settings) -> Result<UnixStream, AttachError> {
     if let Ok(stream) = find(settings) {
         return Ok(stream);
     }
-    let program = std::env::current_exe().map_err(failed("find this program"))?;
+    let program = null::program().map_err(failed("find this program"))?;
+    let null = || null::null().map_err(failed("open /dev/null"));
     let mut serve = Command::new(program);
     serve.arg("serve");
     if let Some(home) = &settings.home {
@@ -93,9 +95,9 @@ fn find_or_start(settings: &Settings) -> Result<UnixStream, AttachError> {
         .arg(&settings.root)
         .arg("--grace-ms")
         .arg(settings.grace.as_millis().to_string())
-        .stdin(Stdio::null())
+        .stdin(null()?)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(null()?)
         .spawn()
         .map_err(failed("start the agent"))?;
     let mut said = String::new();

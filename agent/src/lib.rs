@@ -7,7 +7,7 @@ pub mod args;
 pub mod bootstrap;
 pub mod context;
 pub mod idle;
-pub mod leftovers;
+mod null;
 pub mod router;
 pub mod serve;
 pub mod state_dir;
@@ -16,6 +16,18 @@ pub mod app;
 pub mod control;
 pub mod copy;
 mod dns;
+mod door;
 pub mod exec;
 pub mod ports;
 pub mod sync;
+
+/// An error and what caused it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use agent::args::{self, Command};
-use agent::{bootstrap, serve};
+use agent::{bootstrap, chain, serve};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
@@ -65,14 +65,4 @@ fn run(settings: args::Settings) -> Result<(), String> {
     let result = runtime.block_on(serve::run(settings)).map_err(|error| chain(&error));
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     result
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

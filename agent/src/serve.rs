@@ -1,12 +1,12 @@
 //! One agent's life: from the lock on its state directory to the removal of the
 //! directory. The order of both is written here and nowhere else.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use protocol::io::process;
 use protocol::io::quic::QuicError;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::Sessions;
 use crate::args::Settings;
 use crate::context::Context;
-use crate::leftovers;
+use crate::null;
 use crate::router::Router;
 use crate::state_dir::{Lock, StateDir, StateDirError};
 
@@ -26,6 +26,8 @@ pub const READY: &str = "ready";
 const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 /// How often to look.
 const LOCK_EVERY: Duration = Duration::from_millis(50);
+/// How often an agent looks whether its directory is still its own.
+const HELD_EVERY: Duration = Duration::from_secs(10);
 /// How long features may take to end what they started; then it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long hubs may take to hear of the end.
@@ -91,6 +93,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     random(&mut instance)?;
     let sessions = Sessions::new(router.clone(), instance, settings.grace, dir.socket())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
+    hear_signals()?;
     let listener = listen(&dir)?;
     detach(&dir)?;
     tracing::info!(pid = std::process::id(), root = ?context.root, "listening");
@@ -101,6 +104,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         _ = terminate.recv() => tracing::info!("told to terminate"),
         () = sessions.carriers().watch(settings.grace, context.shutdown.clone()) => {}
         () = sessions.listen(listener) => {}
+        () = until_lost(&dir, &lock) => tracing::warn!("somebody removed the state directory"),
     }
 
     context.shutdown.cancel();
@@ -112,10 +116,12 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!("stopping takes too long");
     }
     sessions.close("the agent ends", CLOSE_PATIENCE).await;
-    leftovers::kill(&marker);
-    dir.remove();
-    if let Some(home) = &settings.home {
-        remove_home(home);
+    kill(&marker);
+    if dir.holds(&lock) {
+        dir.remove(); // else it is another agent's by now
+        if let Some(home) = &settings.home {
+            remove_home(home);
+        }
     }
     drop(lock);
     Ok(())
@@ -123,9 +129,27 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
 
 /// Removes what was made for this agent alone: the directory with its binary.
 fn remove_home(home: &Path) {
-    let ours = std::env::current_exe().is_ok_and(|exe| exe.parent() == Some(home));
+    let ours = null::program().is_ok_and(|exe| exe.parent() == Some(home));
     if ours && let Err(error) = std::fs::remove_dir_all(home) {
         tracing::warn!(%error, ?home, "unable to remove the agent's directory");
+    }
+}
+
+/// A hub that a script started in the background ignores these, and so would
+/// everything that is run here: Ctrl-C in a shell did nothing. A signal that is
+/// heard is at its default again in what is started.
+fn hear_signals() -> Result<(), ServeError> {
+    for kind in [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()] {
+        // Heard from here on, whatever becomes of this end of it.
+        drop(signal(kind).map_err(failed("watch for signals"))?);
+    }
+    Ok(())
+}
+
+/// Returns when the directory is not this agent's any more: then no hub finds it.
+async fn until_lost(dir: &StateDir, lock: &Lock) {
+    while dir.holds(lock) {
+        tokio::time::sleep(HELD_EVERY).await;
     }
 }
 
@@ -145,17 +169,21 @@ async fn lock(settings: &Settings) -> Result<(StateDir, Lock), ServeError> {
     }
 }
 
+/// Ends all that an agent with this marker started.
+fn kill(marker: &str) {
+    match process::kill_all(|process| process.marker() == Some(marker.as_bytes())) {
+        Ok(0) => {}
+        Ok(killed) => tracing::info!(killed, "ended what was left"),
+        Err(error) => tracing::warn!(%error, "unable to end all that was left"),
+    }
+}
+
 /// Ends what a killed agent left running, and marks what this one will start.
 fn marker(dir: &StateDir) -> Result<String, ServeError> {
     if let Some(old) = dir.marker() {
-        let killed = leftovers::kill(&old);
-        if killed > 0 {
-            tracing::info!(killed, "ended what an earlier agent left");
-        }
+        kill(&old);
     }
-    let mut bytes = [0; 16];
-    random(&mut bytes)?;
-    let marker: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let marker = process::new_marker().map_err(failed("get random bytes"))?;
     dir.write_marker(&marker)?;
     Ok(marker)
 }
@@ -184,7 +212,7 @@ fn listen(dir: &StateDir) -> Result<UnixListener, ServeError> {
 fn detach(dir: &StateDir) -> Result<(), ServeError> {
     let log = dir.log()?;
     let log_file = log.duplicate().map_err(failed("open the log"))?;
-    let null = null().map_err(failed("open /dev/null"))?;
+    let null = null::null().map_err(failed("open /dev/null"))?;
     let _ = std::env::set_current_dir("/"); // holds no file system busy
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush()); // nobody may listen
@@ -199,14 +227,4 @@ fn detach(dir: &StateDir) -> Result<(), ServeError> {
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(move || log);
     let _ = subscriber.try_init(); // a test may have one
     Ok(())
-}
-
-/// An empty root file system may lack `/dev/null`; a pipe without another end
-/// does as well.
-fn null() -> io::Result<File> {
-    let opened = OpenOptions::new().read(true).write(true).open("/dev/null");
-    opened.or_else(|_| {
-        let (read, _write) = rustix::pipe::pipe()?;
-        Ok(File::from(read))
-    })
 }

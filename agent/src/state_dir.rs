@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use protocol::io::process;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -50,7 +51,7 @@ pub struct StateDir(PathBuf);
 
 /// Held as long as this lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+pub struct Lock(File);
 
 impl StateDir {
     /// Makes it, for this user alone, or checks that it is so.
@@ -124,11 +125,18 @@ impl StateDir {
         }
     }
 
+    /// Whether the lock still is the one at the path: who removes the directory
+    /// takes it from the agent.
+    pub fn holds(&self, lock: &Lock) -> bool {
+        let held = lock.0.metadata().map(|meta| meta.ino());
+        let there = std::fs::metadata(self.0.join("lock")).map(|meta| meta.ino());
+        matches!((held, there), (Ok(held), Ok(there)) if held == there)
+    }
+
     /// The marker that an earlier agent left behind.
     pub fn marker(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.0.join("marker")).ok()?;
-        let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        plain.then_some(text)
+        process::is_marker(text.as_bytes()).then_some(text)
     }
 
     /// Records this agent's marker.

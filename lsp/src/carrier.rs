@@ -2,6 +2,7 @@
 //! agent's `attach`; what is said on them is the link's business.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::io::replica::BoxFuture;
@@ -21,10 +22,75 @@ pub trait Bootstrap: Send + Sync + 'static {
     /// A channel to an agent, which is started if there is none.
     fn open(&self) -> BoxFuture<'_, Result<ByteStream, BootstrapError>>;
 
+    /// The way to the agent's UDP ports, if the link may take it.
+    fn udp(&self) -> Option<UdpRoute> {
+        None
+    }
+
     /// The agent on the last channel said hello: the next one may take a shorter
     /// way.
     fn learned(&self, agent: &AgentHello) {
         let _ = agent;
+    }
+}
+
+/// Names what carries a link: `stream`, `udp` or `auto`.
+pub const CARRIER_VARIABLE: &str = "TOWLINE_CARRIER";
+/// Names the address at which the agent's UDP ports are reached.
+pub const UDP_HOST_VARIABLE: &str = "TOWLINE_UDP_HOST";
+
+/// A way for datagrams beside the bootstrap channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpRoute {
+    /// Where the agent's host is.
+    pub host: IpAddr,
+    /// What to do without an answer there.
+    pub otherwise: Otherwise,
+}
+
+/// What to do when UDP does not get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Use the bootstrap channel, and move to UDP whenever it does.
+    Stream,
+    /// Nothing: say so and try again.
+    Fail,
+}
+
+impl UdpRoute {
+    /// What the environment asks for; the stream alone if it says nothing.
+    /// `host` is where the agent is when the environment does not say.
+    ///
+    /// # Errors
+    /// A value that means nothing.
+    pub fn from_env(host: IpAddr) -> Result<Option<Self>, BootstrapError> {
+        let read = |name| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
+        Self::parse(read(CARRIER_VARIABLE), read(UDP_HOST_VARIABLE), host)
+    }
+
+    fn parse(
+        carrier: Option<String>,
+        udp_host: Option<String>,
+        host: IpAddr,
+    ) -> Result<Option<Self>, BootstrapError> {
+        let wrong = |message| BootstrapError { message, again: false };
+        let otherwise = match carrier.as_deref() {
+            None | Some("" | "stream") => return Ok(None),
+            Some("auto") => Otherwise::Stream,
+            Some("udp") => Otherwise::Fail,
+            Some(other) => {
+                return Err(wrong(format!(
+                    "{CARRIER_VARIABLE} is `{other}`; set it to stream, udp or auto"
+                )));
+            }
+        };
+        let host = match udp_host {
+            None => host,
+            Some(text) => text.parse().map_err(|_| {
+                wrong(format!("{UDP_HOST_VARIABLE} is `{text}`; set it to an IP address"))
+            })?,
+        };
+        Ok(Some(Self { host, otherwise }))
     }
 }
 
@@ -71,4 +137,24 @@ pub struct BootstrapError {
     pub message: String,
     /// Whether another attempt can be different.
     pub again: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_picks_the_carrier() {
+        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let parse = |carrier: &str, host: Option<&str>| {
+            UdpRoute::parse(Some(carrier.into()), host.map(Into::into), here)
+        };
+        let route = |host, otherwise| Some(UdpRoute { host, otherwise });
+        assert_eq!(UdpRoute::parse(None, Some("nonsense".into()), here).unwrap(), None);
+        assert_eq!(parse("stream", None).unwrap(), None);
+        assert_eq!(parse("auto", None).unwrap(), route(here, Otherwise::Stream));
+        assert_eq!(parse("udp", Some("10.0.0.2")).unwrap(), route(there, Otherwise::Fail));
+        assert!(parse("tcp", None).unwrap_err().message.contains("stream, udp or auto"));
+        assert!(parse("udp", Some("db")).unwrap_err().message.contains("IP address"));
+    }
 }

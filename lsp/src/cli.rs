@@ -6,6 +6,7 @@ pub mod error;
 pub mod flags;
 mod generate;
 mod hub;
+pub mod interrupts;
 pub mod output;
 mod remote;
 pub mod show;
@@ -25,9 +26,19 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print(); // nobody looks
             // Asked-for help is no failure.
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let wrong = error.use_stderr();
+            // Nothing was parsed, but a program reads no prose.
+            if wrong && std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json") {
+                let text = error.to_string();
+                let (message, help) = text.split_once("\n\n").unwrap_or((&text, ""));
+                let message = message.strip_prefix("error: ").unwrap_or(message);
+                let global = flags::Global { workspace: None, json: true };
+                CliError::usage(message).help(help.trim()).print(&global);
+            } else {
+                let _ = error.print(); // nobody looks
+            }
+            return ExitCode::from(if wrong { 2 } else { 0 });
         }
     };
     let global = cli.global.clone();

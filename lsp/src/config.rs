@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::file::At;
 use crate::ports::ForwardSpec;
 use crate::target::{Target, TargetError};
 
@@ -120,9 +121,29 @@ pub enum ConfigError {
     /// The app.
     #[error("the app's command is empty")]
     EmptyCommand,
+    /// Any of these, at a place in the file.
+    #[error("{}:{line}:{column}: {error}", path.display())]
+    Placed {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// From 1.
+        column: u64,
+        /// What is wrong there.
+        error: Box<ConfigError>,
+    },
 }
 
 impl ConfigError {
+    /// What is wrong, wherever it stands.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Placed { error, .. } => error.cause(),
+            other => other,
+        }
+    }
+
     /// What the user can do about it.
     pub fn help(&self) -> String {
         match self {
@@ -145,6 +166,7 @@ impl ConfigError {
                     .to_owned()
             }
             Self::EmptyCommand => "write the program and its arguments".to_owned(),
+            Self::Placed { error, .. } => error.help(),
         }
     }
 }
@@ -166,16 +188,21 @@ fn merge(
     cwd: &Path,
     flags: &Flags,
 ) -> Result<Settings, ConfigError> {
-    let target = match (&flags.target, &file.target) {
-        (Some(text), _) => Target::parse(text, cwd)?,
-        (None, Some(text)) => Target::parse(text, root)?,
+    let path = root.join(crate::runtime::CONFIG_NAME);
+    let target = match (&flags.target, file.target) {
+        (Some(text), _) => Target::parse(text, cwd)?.check()?,
+        (None, Some(text)) => placed(&path, text, |text| Ok(Target::parse(&text, root)?.check()?))?,
         (None, None) => return Err(ConfigError::NoTarget),
     };
-    let target = target.check()?;
     let mut syncs = Vec::new();
     if flags.syncs.is_empty() {
-        for sync in file.sync {
-            syncs.push(sync_of_file(sync, root, &target)?);
+        for mut sync in file.sync {
+            let on_change = sync.value.on_change.take();
+            let mut setting = placed(&path, sync, |sync| sync_of_file(sync, root, &target))?;
+            if let Some(on_change) = on_change {
+                setting.on_change = placed(&path, on_change, on_change_of_file)?;
+            }
+            syncs.push(setting);
         }
     } else {
         for text in &flags.syncs {
@@ -189,18 +216,38 @@ fn merge(
         syncs.iter_mut().for_each(|sync| sync.on_change = on_change.clone());
     }
     name_apart(&mut syncs);
-    let forwards = if flags.forwards.is_empty() { file.forward } else { flags.forwards.clone() };
+    let forwards = match flags.forwards.as_slice() {
+        [] => file.forward,
+        flags => flags.iter().cloned().map(At::from).collect(),
+    };
     // In one spelling, so that two ways to write the same are no difference.
-    let forwards = forwards
-        .iter()
-        .map(|text| text.parse::<ForwardSpec>().map(|spec| spec.to_string()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let spelled = |text: String| Ok(text.parse::<ForwardSpec>()?.to_string());
+    let forwards = forwards.into_iter().map(|text| placed(&path, text, spelled));
+    let forwards = forwards.collect::<Result<_, _>>()?;
+    let app = match file.app {
+        Some(app) => Some(placed(&path, app, app_of_file)?),
+        None => None,
+    };
     Ok(Settings {
-        app: app_of(file.app, flags, &syncs)?,
+        app: app_of(app, flags, &syncs),
         strict_ports: flags.strict_ports || file.strict_ports,
         target,
         syncs,
         forwards,
+    })
+}
+
+/// Makes something of a value; an error tells where in the file that stands.
+fn placed<V, T>(
+    path: &Path,
+    at: At<V>,
+    make: impl FnOnce(V) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    make(at.value).map_err(|error| match at.place {
+        Some((line, column)) => {
+            ConfigError::Placed { path: path.to_owned(), line, column, error: Box::new(error) }
+        }
+        None => error,
     })
 }
 
@@ -258,12 +305,15 @@ fn sync_of_file(
         to: sync.to,
         ignore: sync.ignore,
         include: sync.include,
-        on_change: match sync.on_change {
-            None => OnChange::Nothing,
-            Some(file::OnChange::Word(word)) => on_change_of(&word)?,
-            Some(file::OnChange::Run(run)) => OnChange::Run(command_of(run.run)?),
-        },
+        on_change: OnChange::Nothing,
     })
+}
+
+fn on_change_of_file(on_change: file::OnChange) -> Result<OnChange, ConfigError> {
+    match on_change {
+        file::OnChange::Word(word) => on_change_of(&word),
+        file::OnChange::Run(run) => Ok(OnChange::Run(command_of(run.run)?)),
+    }
 }
 
 fn on_change_of(text: &str) -> Result<OnChange, ConfigError> {
@@ -289,19 +339,24 @@ fn command_of(command: file::Command) -> Result<Vec<String>, ConfigError> {
     if argv.is_empty() { Err(ConfigError::EmptyCommand) } else { Ok(argv) }
 }
 
-fn app_of(
-    file: Option<file::App>,
-    flags: &Flags,
-    syncs: &[SyncSetting],
-) -> Result<Option<AppSetting>, ConfigError> {
-    let (command, cwd, env) = match file {
-        Some(app) => (Some(command_of(app.command)?), app.cwd, app.env),
-        None => (None, None, Default::default()),
+fn app_of_file(app: file::App) -> Result<AppSetting, ConfigError> {
+    let env = app.env.into_iter().collect();
+    Ok(AppSetting { command: command_of(app.command)?, cwd: app.cwd, env })
+}
+
+fn app_of(file: Option<AppSetting>, flags: &Flags, syncs: &[SyncSetting]) -> Option<AppSetting> {
+    let mut app = match (file, flags.command.as_slice()) {
+        (Some(app), []) => app,
+        (None, []) => return None,
+        (app, command) => AppSetting {
+            command: command.to_vec(),
+            ..app.unwrap_or(AppSetting { command: Vec::new(), cwd: None, env: Vec::new() })
+        },
     };
-    let command = if flags.command.is_empty() { command } else { Some(flags.command.clone()) };
     // An app usually lives in what is synced first.
-    let cwd = flags.cwd.clone().or(cwd).or_else(|| syncs.first().map(|sync| sync.to.clone()));
-    Ok(command.map(|command| AppSetting { command, cwd, env: env.into_iter().collect() }))
+    let first = || syncs.first().map(|sync| sync.to.clone());
+    app.cwd = flags.cwd.clone().or(app.cwd).or_else(first);
+    Some(app)
 }
 
 fn name_apart(syncs: &mut [SyncSetting]) {

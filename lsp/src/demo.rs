@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Demo, Global};
-use crate::cli::up::{Foreground, Progress, interrupted};
+use crate::cli::interrupts::Interrupts;
+use crate::cli::up::{Foreground, Progress};
 use crate::cli::{output, show};
 use crate::config::{AppSetting, OnChange, Settings, SyncSetting};
 use crate::hub::api::{Reply, Request};
@@ -32,12 +33,13 @@ const PAGE_LEN_MAX: u64 = 1024 * 1024;
 /// # Errors
 /// What to tell the user; the sandbox is gone then, too.
 pub async fn run(global: &Global, demo: &Demo) -> Result<(), CliError> {
+    let interrupts = Interrupts::new()?;
     let sandbox =
         Sandbox::new().map_err(|error| CliError::tried("unable to make the sandbox", &error))?;
     let workspace = Dirs::of_user()?.workspace(sandbox.workspace().to_owned());
     let settings = settings(&sandbox, demo)?;
     let mut hub = Foreground::start(&workspace).await?;
-    let told = tell(global, demo, &hub, &sandbox, &workspace, settings).await;
+    let told = tell(global, demo, interrupts, &hub, &sandbox, &workspace, settings).await;
     // Also when it failed: nothing may stay.
     let ended = hub.down().await;
     drop(sandbox);
@@ -89,6 +91,7 @@ fn settings(sandbox: &Sandbox, demo: &Demo) -> Result<Settings, CliError> {
 async fn tell(
     global: &Global,
     demo: &Demo,
+    mut interrupts: Interrupts,
     hub: &Foreground,
     sandbox: &Sandbox,
     workspace: &Workspace,
@@ -110,7 +113,7 @@ async fn tell(
     let mut progress = Progress::new(global.json);
     let came_up = tokio::select! {
         biased;
-        () = interrupted() => None,
+        () = interrupts.next() => None,
         status = client.ask(request, |status| progress.show(status)) => Some(status),
     };
     progress.end();
@@ -120,7 +123,11 @@ async fn tell(
     show::status(&status)[1..].iter().for_each(|line| say(line));
     let address = show::text(&status["forwards"][0]["local"][0]);
     if demo.once {
-        return once(global, sandbox, &address).await;
+        return tokio::select! {
+            biased;
+            () = interrupts.next() => Ok(()),
+            result = once(global, sandbox, &address) => result,
+        };
     }
     say("");
     say(&format!("Edit {}, reload http://{address}/", sandbox.workspace().join(PAGE).display()));
@@ -133,7 +140,7 @@ async fn tell(
     let client = hub.client().await?;
     tokio::select! {
         biased;
-        () = interrupted() => Ok(()),
+        () = interrupts.next() => Ok(()),
         result = edits(global, client) => result,
     }
 }

@@ -15,6 +15,7 @@ use crate::carrier::Bootstrap;
 mod control;
 mod dial;
 mod driver;
+mod udp;
 
 /// A running link. Cheap to clone; with the last clone the link is closed and the
 /// agent is left to its grace time.

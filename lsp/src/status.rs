@@ -4,9 +4,10 @@
 
 use serde::Serialize;
 
+use crate::config::SyncSetting;
 use crate::link::LinkState;
 use crate::ports::ForwardStatus;
-use crate::sync::SyncStatus;
+use crate::sync::{Sync, SyncStatus};
 
 /// Grows only; a change of meaning raises it.
 pub const SCHEMA: u32 = 1;
@@ -88,6 +89,13 @@ pub struct SyncView {
     pub status: SyncStatus,
     /// `nothing`, `restart` or `run: CMD`.
     pub on_change: String,
+}
+
+impl SyncView {
+    /// How `sync` is now.
+    pub fn of(setting: &SyncSetting, sync: &Sync) -> Self {
+        Self { status: sync.status().borrow().clone(), on_change: setting.on_change.to_string() }
+    }
 }
 
 /// The supervised app.

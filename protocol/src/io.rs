@@ -9,6 +9,7 @@ pub mod framed;
 pub mod fs;
 pub mod hello;
 pub mod identity;
+pub mod process;
 pub mod pump;
 pub mod quic;
 pub mod replica;

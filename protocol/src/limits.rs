@@ -18,6 +18,18 @@ pub const PATH_LEN_MAX: usize = 4096;
 /// on framing and still lets loss detection see a queue grow.
 pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024;
 
+/// One datagram of a link that may travel by UDP, in bytes: what IPv6 carries
+/// everywhere (1,280) less the headers of IP and UDP.
+pub const UDP_DATAGRAM_MAX: usize = 1232;
+
+/// How long a UDP carrier may stay without any answer before it is given up:
+/// several round trips and several losses even on a bad mobile line.
+pub const UDP_CARRIER_SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// How long an agent's UDP port waits for a knock when the stream that it was
+/// offered on is gone.
+pub const UDP_DOOR_LIFE: Duration = Duration::from_secs(30);
+
 /// Bytes of datagrams that wait for a stream carrier before new ones are
 /// dropped: with an unbounded queue QUIC's loss detection is blind.
 pub const CARRIER_QUEUE_MAX: usize = 1024 * 1024;
@@ -213,6 +225,7 @@ const _: () = assert!(LOG_LINE_MAX * 16 <= LOG_LEN_MAX);
 const _: () = assert!(FORWARDED_MAX < STREAMS_MAX as usize);
 const _: () = assert!(CHUNK_LEN_MAX + 64 < FRAME_LEN_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);
+const _: () = assert!(UDP_DATAGRAM_MAX >= 1200); // QUIC's own minimum
 const _: () = assert!(CARRIER_QUEUE_MAX >= 16 * CARRIER_DATAGRAM_MAX);
 
 /// Longest line between a face and the hub. A status of a hundred problems with

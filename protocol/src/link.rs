@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod frame;
+pub mod knock;
 pub mod liveness;
 
 use alloc::string::String;

@@ -3,7 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use minicbor::{Decode, Encode};
 
@@ -123,20 +123,64 @@ impl PartialOrd for RelPath {
     }
 }
 
+/// As [`shown`]; the root as `.`.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_root() {
-            f.write_str(".")
-        } else {
-            f.write_str(&String::from_utf8_lossy(&self.0))
-        }
+        if self.is_root() { f.write_str(".") } else { f.write_str(&shown(&self.0)) }
     }
 }
 
 impl fmt::Debug for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+        write!(f, "\"{}\"", shown(&self.0))
     }
+}
+
+/// A name for people: what is not UTF-8, and what a terminal would act on, as
+/// `\xNN`, and a backslash doubled, so that no two names look the same and
+/// [`typed`] finds the bytes again.
+pub fn shown(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let escape = |text: &mut String, bytes: &[u8]| {
+        for byte in bytes {
+            let _ = write!(text, "\\x{byte:02x}"); // a String takes everything
+        }
+    };
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\\' => text.push_str("\\\\"),
+                _ if letter.is_control() => {
+                    escape(&mut text, letter.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                _ => text.push(letter),
+            }
+        }
+        escape(&mut text, chunk.invalid());
+    }
+    text
+}
+
+/// The bytes of a name that is typed as it is [`shown`]. A backslash that
+/// begins nothing known stands for itself.
+pub fn typed(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        (rest, _) = match (first, after) {
+            (b'\\', [b'\\', after @ ..]) => (after, bytes.push(b'\\')),
+            (b'\\', [b'x', high, low, after @ ..]) if hex(*high, *low).is_some() => {
+                (after, bytes.extend(hex(*high, *low)))
+            }
+            _ => (after, bytes.push(*first)),
+        };
+    }
+    bytes
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 impl<C> Encode<C> for RelPath {
@@ -161,7 +205,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_name_is_shown_without_doubt() {
+        let check = |name: &[u8], expected: &str| assert_eq!(shown(name), expected);
+        check("plain é".as_bytes(), "plain é");
+        check(b"caf\xe9.txt", "caf\\xe9.txt");
+        check(b"caf\\xe9.txt", "caf\\\\xe9.txt");
+        check(b"\x1b[31mred\n", "\\x1b[31mred\\x0a");
+        assert_eq!(typed("a\\b\\xzz\\"), b"a\\b\\xzz\\", "a lone backslash is one");
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_can_be_typed(name in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+            prop_assert_eq!(typed(&shown(&name)), name);
+        }
+
         #[test]
         fn the_order_is_that_of_the_names(left in "[ab!/]{0,8}", right in "[ab!/]{0,8}") {
             let parse = |text: &str| RelPath::parse(text.as_bytes());

@@ -7,3 +7,4 @@ pub mod net;
 pub mod sandbox;
 pub mod tree;
 pub mod wait;
+pub mod wire;

@@ -1,9 +1,16 @@
-//! A network between two namespaces with delay, loss and reordering (`tc
-//! netem`), made and removed by the test. Needs root and iproute2.
+//! A network between two namespaces with delay, loss and reordering, made and
+//! removed by the test. Needs root, iproute2 and `/dev/net/tun`.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::process::Command;
 
-/// Two namespaces joined by a veth pair: `near` is 10.98.N.1, `far` 10.98.N.2.
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tun_rs::{DeviceBuilder, SyncDevice};
+
+use crate::wire::{Faults, Wire};
+
+/// Two namespaces joined by a wire: `near` is 10.98.N.1, `far` 10.98.N.2.
 #[derive(Debug)]
 pub struct Net {
     /// Name of the near namespace.
@@ -11,6 +18,7 @@ pub struct Net {
     /// Name of the far namespace.
     pub far: String,
     number: u8,
+    wire: Wire,
 }
 
 impl Net {
@@ -19,20 +27,19 @@ impl Net {
     ///
     /// # Panics
     /// When it cannot be made: a suite that could not run must not pass.
-    pub fn new(number: u8) -> Self {
+    pub fn new(number: u8, faults: Faults) -> Self {
         let pid = std::process::id();
-        let net =
-            Self { near: format!("tl{pid}n{number}"), far: format!("tl{pid}f{number}"), number };
-        let (near, far) = (&net.near, &net.far);
-        ip(&format!("netns add {near}"));
-        ip(&format!("netns add {far}"));
-        ip(&format!("-n {near} link add v0 type veth peer name v0 netns {far}"));
-        for (space, host) in [(near, 1), (far, 2)] {
+        let (near, far) = (format!("tl{pid}n{number}"), format!("tl{pid}f{number}"));
+        let [near_end, far_end] = [(&near, 1), (&far, 2)].map(|(space, host)| {
+            ip(&format!("netns add {space}"));
+            let device = inside(space, device);
             ip(&format!("-n {space} addr add 10.98.{number}.{host}/24 dev v0"));
-            ip(&format!("-n {space} link set v0 up"));
+            ip(&format!("-n {space} link set v0 mtu 1500 up"));
             ip(&format!("-n {space} link set lo up"));
-        }
-        net
+            device
+        });
+        let wire = Wire::join(near_end, far_end, faults);
+        Self { near, far, number, wire }
     }
 
     /// The far end's address.
@@ -40,24 +47,33 @@ impl Net {
         format!("10.98.{}.2", self.number)
     }
 
-    /// Sets what both directions suffer, in `netem`'s own words, for example
-    /// `delay 40ms loss 3% reorder 5% 50%`.
-    ///
-    /// # Panics
-    /// When `tc` refuses.
-    pub fn netem(&self, what: &str) {
-        for space in [&self.near, &self.far] {
-            run("tc", &format!("-n {space} qdisc replace dev v0 root netem limit 100000 {what}"));
-        }
-    }
-
-    /// Takes the far end's link up or down.
-    ///
-    /// # Panics
-    /// When `ip` refuses.
+    /// Takes the wire down or up.
     pub fn link(&self, up: bool) {
-        ip(&format!("-n {} link set v0 {}", self.far, if up { "up" } else { "down" }));
+        self.wire.cut(!up);
     }
+}
+
+fn device() -> SyncDevice {
+    DeviceBuilder::new()
+        .name("v0")
+        .build_sync()
+        .expect("a TUN device can be made (root rights and /dev/net/tun are needed)")
+}
+
+/// Does `work` on a thread of its own in the namespace `space`; whatever it
+/// starts is there too.
+///
+/// # Panics
+/// When the namespace cannot be entered, or `work` panics.
+pub fn inside<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
+    let enter = || {
+        let file = File::open(format!("/var/run/netns/{space}")).expect("the namespace is there");
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("a namespace can be entered (root rights are needed)");
+        work()
+    };
+    let done = std::thread::scope(|scope| scope.spawn(enter).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Drop for Net {

@@ -94,6 +94,34 @@ impl Sandbox {
         stdout
     }
 
+    /// `towline status --json`, which has to succeed.
+    ///
+    /// # Panics
+    /// When it fails or prints something else.
+    pub fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.run(&["status", "--json"])).expect("status is JSON")
+    }
+
+    /// Waits for the end of every process; then nothing of ours may be in the
+    /// runtime, state and temporary directories and in both trees.
+    ///
+    /// # Panics
+    /// When something is left.
+    pub fn assert_nothing_left(&self) {
+        crate::wait::until("every process to be gone", || {
+            self.leftovers().is_empty().then_some(())
+        });
+        let mut left = Vec::new();
+        list(&self.path().join("run"), &mut left);
+        list(&self.path().join("home"), &mut left);
+        // Where a user's files and sockets are; they stay, empty.
+        let places = ["run/towline", "home/state", "home/state/towline"];
+        left.retain(|path| !places.iter().any(|place| *path == self.path().join(place)));
+        let stores = [self.workspace(), self.there().join("app")].map(|root| root.join(".towline"));
+        left.extend(stores.into_iter().filter(|store| store.exists()));
+        assert!(left.is_empty(), "left behind: {left:#?}");
+    }
+
     /// Every log below the sandbox, for a failing test's message.
     pub fn logs(&self) -> String {
         let mut text = String::new();
@@ -141,6 +169,15 @@ impl Drop for Sandbox {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
+    }
+}
+
+fn list(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            list(&entry.path(), found);
+        }
+        found.push(entry.path());
     }
 }
 

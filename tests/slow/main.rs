@@ -1,6 +1,8 @@
-//! The suites that take minutes: `cargo test -p tests --release --test slow`.
+//! The suites that take minutes: `cargo test --workspace --release --test slow`.
 
 mod chaos;
+mod empty_root;
 mod kills;
 mod lossy;
 mod random;
+mod swap;

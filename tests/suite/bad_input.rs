@@ -149,6 +149,38 @@ fn garbage_on_the_hub_s_socket_is_answered_and_harms_nobody() {
     sandbox.run(&["down"]);
 }
 
+/// A stand-in for the agent's binary that answers with `words`.
+fn up_with_agent(sandbox: &Sandbox, words: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let fake = sandbox.path().join("fake-agent");
+    std::fs::write(&fake, format!("#!/bin/sh\nprintf '{words}'\n")).expect("a file");
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let mut up = sandbox.command(&["up", "local:../there", "--sync", ".:/app"]);
+    let output = up.env("TOWLINE_AGENT_BIN", fake).output().expect("towline can be started");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    said
+}
+
+#[test]
+fn an_agent_of_another_version_is_refused_with_both_versions() {
+    let sandbox = Sandbox::new();
+    let said = up_with_agent(&sandbox, "TOWLINE\\001\\0059.9.9");
+    let ours = protocol::version::VERSION;
+    for words in ["version mismatch", ours, "9.9.9", "install both from one build", "help:"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn an_agent_that_is_something_else_is_quoted() {
+    let sandbox = Sandbox::new();
+    let said = up_with_agent(&sandbox, "Welcome to the wrong machine\\n");
+    for words in ["expected towline's hello", "Welcome to the wrong machine", "help:"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
 #[test]
 fn unknown_names_are_answered_with_the_known_ones() {
     let sandbox = Sandbox::new();

@@ -3,21 +3,19 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Output, Stdio};
 
 use harness::sandbox::Sandbox;
 use harness::{tree, wait};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const SYNC: [&str; 4] = ["up", "local:../there", "--sync", ".:/app"];
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -35,47 +33,8 @@ fn fails(sandbox: &Sandbox, args: &[&str], code: i32) -> Output {
     output
 }
 
-fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_str(&sandbox.run(&["status", "--json"])).expect("status is JSON")
-}
-
-fn kill(pid: u64) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, Signal::KILL).expect("it runs");
-    wait::until("it to be gone", || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-        // A zombie holds nothing any more.
-        stat.map_or(Some(()), |stat| stat.contains(") Z").then_some(()))
-    });
-}
-
-/// Everything that is to be gone after `down`.
-fn assert_nothing_left(sandbox: &Sandbox) {
-    wait::until("every process to be gone", || sandbox.leftovers().is_empty().then_some(()));
-    let mut files = Vec::new();
-    list(&sandbox.path().join("run"), &mut files);
-    list(&sandbox.path().join("home/state"), &mut files);
-    files.retain(|path| !path.ends_with("/towline"));
-    assert!(files.is_empty(), "left behind: {files:#?}");
-    let stores: Vec<_> = [sandbox.workspace(), sandbox.there().join("app")]
-        .into_iter()
-        .filter(|root| root.join(".towline").exists())
-        .collect();
-    assert!(stores.is_empty(), "stores left in {stores:?}");
-}
-
-fn list(folder: &Path, files: &mut Vec<String>) {
-    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
-    {
-        files.push(path.display().to_string());
-        if path.is_dir() {
-            list(&path, files);
-        }
-    }
-}
-
 /// An echo server, for forwards; gone when the test is.
-fn echo() -> u16 {
+pub(crate) fn echo() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
@@ -89,7 +48,7 @@ fn echo() -> u16 {
     port
 }
 
-fn assert_echoes(address: &str) {
+pub(crate) fn assert_echoes(address: &str) {
     let mut stream = TcpStream::connect(address).expect("the forward listens");
     stream.write_all(b"ping").expect("it takes bytes");
     let mut answer = [0; 4];
@@ -107,7 +66,7 @@ fn up_syncs_forwards_and_runs_commands_and_down_leaves_nothing() {
     let read = |path: &str| std::fs::read_to_string(sandbox.there().join(path));
     assert_eq!(read("app/a.txt").expect("it is synced"), "hello");
 
-    let status = status(&sandbox);
+    let status = sandbox.status();
     assert_eq!(status["schema"], 1);
     assert_eq!(status["readiness"]["state"], "ready");
     assert_eq!(status["link"]["state"], "up");
@@ -123,7 +82,7 @@ fn up_syncs_forwards_and_runs_commands_and_down_leaves_nothing() {
     let said = sandbox.run(&["down"]);
     assert!(said.contains("ended the sync `app`"), "{said}");
     fails(&sandbox, &["status"], 3);
-    assert_nothing_left(&sandbox);
+    sandbox.assert_nothing_left();
     assert_eq!(read("app/new.txt").expect("what was synced stays"), "edit");
 }
 
@@ -145,7 +104,7 @@ fn two_ups_at_once_share_one_hub() {
         sandbox.leftovers().into_iter().filter(|(_, line)| line.contains("towline hub")).collect();
     assert_eq!(hubs.len(), 1, "{hubs:?}");
     sandbox.run(&["down"]);
-    assert_nothing_left(&sandbox);
+    sandbox.assert_nothing_left();
 }
 
 #[test]
@@ -163,54 +122,9 @@ fn a_second_up_with_other_settings_says_the_difference() {
     assert!(said.contains(&format!("+ forward: {forward}")), "{said}");
     assert!(said.contains("towline down") && said.contains("--replace"), "{said}");
     sandbox.run(&[&other[..], &["--replace"]].concat());
-    assert_echoes(status(&sandbox)["forwards"][0]["local"][0].as_str().expect("an address"));
+    assert_echoes(sandbox.status()["forwards"][0]["local"][0].as_str().expect("an address"));
     sandbox.run(&["down"]);
-    assert_nothing_left(&sandbox);
-}
-
-#[test]
-fn a_killed_hub_is_started_again_and_goes_on() {
-    let sandbox = Sandbox::new();
-    tree::write(&sandbox.workspace(), "a.txt = hello");
-    let port = echo();
-    sandbox.run(&SYNC);
-    sandbox.run(&["forward", &format!("0:{port}")]);
-    let before = status(&sandbox);
-    kill(before["pid"].as_u64().expect("a process id"));
-    std::fs::write(sandbox.workspace().join("meanwhile.txt"), "edit").expect("a file");
-
-    let after = status(&sandbox);
-    assert_ne!(before["pid"], after["pid"]);
-    sandbox.run(&["up"]);
-    let synced = std::fs::read_to_string(sandbox.there().join("app/meanwhile.txt"));
-    assert_eq!(synced.expect("it is synced"), "edit");
-    let after = status(&sandbox);
-    assert_eq!(after["readiness"]["state"], "ready");
-    assert_echoes(after["forwards"][0]["local"][0].as_str().expect("an address"));
-    sandbox.run(&["down"]);
-    assert_nothing_left(&sandbox);
-}
-
-#[test]
-fn what_a_killed_hub_leaves_doctor_removes() {
-    let sandbox = Sandbox::new();
-    tree::write(&sandbox.workspace(), "a.txt = hello");
-    sandbox.run(&[&SYNC[..], &["--", "sleep", "1000"]].concat());
-    let looked = sandbox.try_run(&["doctor"]);
-    assert!(stdout(&looked).contains("no leftovers"), "a living hub's things: {looked:?}");
-    kill(status(&sandbox)["pid"].as_u64().expect("a process id"));
-    // The last of its threads gives the lock back.
-    wait::until("doctor to see that the hub is gone", || {
-        let looked = sandbox.try_run(&["doctor"]);
-        (looked.status.code() == Some(1) && stdout(&looked).contains("its hub is gone"))
-            .then_some(())
-    });
-    assert!(!sandbox.leftovers().is_empty(), "looking removes nothing");
-    let fixed = sandbox.try_run(&["doctor", "--fix"]);
-    assert!(stdout(&fixed).contains("removed"), "{}", stdout(&fixed));
-    assert_nothing_left(&sandbox);
-    sandbox.run(&SYNC);
-    sandbox.run(&["down"]);
+    sandbox.assert_nothing_left();
 }
 
 #[test]
@@ -238,21 +152,21 @@ fn the_app_is_run_restarted_and_its_output_kept() {
     let sandbox = Sandbox::new();
     tree::write(&sandbox.workspace(), "app.sh = echo started in $PWD; exec sleep 1000");
     sandbox.run(&[&SYNC[..], &["--on-change", "restart", "--", "sh", "app.sh"]].concat());
-    let first = status(&sandbox);
+    let first = sandbox.status();
     assert_eq!(first["app"]["state"], "running", "{first}");
     let there = sandbox.there().join("app").display().to_string();
     wait::until("the app's output", || {
         sandbox.run(&["logs"]).contains(&format!("started in {there}")).then_some(())
     });
     sandbox.run(&["restart"]);
-    assert_ne!(status(&sandbox)["app"]["pid"], first["app"]["pid"]);
+    assert_ne!(sandbox.status()["app"]["pid"], first["app"]["pid"]);
     let script = "echo changed; exec sleep 1000";
     std::fs::write(sandbox.workspace().join("app.sh"), script).expect("an edit");
     wait::until("the hook to restart the app", || {
         sandbox.run(&["logs"]).contains("changed").then_some(())
     });
     sandbox.run(&["down"]);
-    assert_nothing_left(&sandbox);
+    sandbox.assert_nothing_left();
 }
 
 #[test]
@@ -263,7 +177,7 @@ fn a_hook_runs_after_each_batch_and_its_failure_is_shown() {
     std::fs::write(sandbox.workspace().join("a.txt"), "two").expect("an edit");
     wait::until("the hook's output", || sandbox.run(&["logs"]).contains("two").then_some(()));
     wait::until("the hook's failure", || {
-        let hook = &status(&sandbox)["hooks"][0];
+        let hook = &sandbox.status()["hooks"][0];
         hook["last_error"].as_str()?.contains("status 3").then_some(())
     });
     sandbox.run(&["down"]);
@@ -324,40 +238,6 @@ fn a_subfolder_finds_the_hub_of_its_workspace() {
 }
 
 #[test]
-fn in_the_foreground_an_interrupt_ends_everything() {
-    let sandbox = Sandbox::new();
-    tree::write(&sandbox.workspace(), "a.txt = hello");
-    let mut up = sandbox
-        .command(&[&SYNC[..], &["--foreground"]].concat())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    wait::until("it to be up", || {
-        let output = sandbox.try_run(&["status", "--json"]);
-        let status: Value = serde_json::from_str(&stdout(&output)).ok()?;
-        (status["readiness"]["state"] == "ready").then_some(())
-    });
-    let pid = i32::try_from(up.id()).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, Signal::INT).expect("it runs");
-    assert!(up.wait().expect("it ends").success());
-    assert_nothing_left(&sandbox);
-}
-
-#[test]
-fn the_demo_shows_an_edit_and_leaves_nothing() {
-    let sandbox = Sandbox::new();
-    let said = sandbox.run(&["demo", "--once", "--port", "0"]);
-    assert!(said.contains("OK: the edit was in http://"), "{said}");
-    assert_nothing_left(&sandbox);
-    let temp: Vec<_> = std::fs::read_dir(sandbox.path().join("home"))
-        .expect("the temp directory")
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("towline-demo-"))
-        .collect();
-    assert!(temp.is_empty(), "{temp:?}");
-}
-
-#[test]
 fn completions_and_manual_pages_are_generated() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -394,7 +274,7 @@ fn without_a_hub_every_command_says_so() {
         let error: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
         assert_eq!(error["error"]["code"], "not_up", "{args:?}");
     }
-    assert_nothing_left(&sandbox);
+    sandbox.assert_nothing_left();
 }
 
 #[test]

@@ -3,11 +3,17 @@
 mod bad_input;
 mod cli;
 mod copy;
+mod ends;
 mod exec;
+mod hostile;
+mod json;
 mod link;
+mod odd_trees;
 mod ports;
 mod swap;
 mod sync;
 mod sync_driver;
 mod sync_safety;
+mod terminal;
 mod tidy;
+mod udp;

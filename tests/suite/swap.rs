@@ -29,7 +29,7 @@ fn piece(seed: &mut u64) -> Vec<u8> {
 }
 
 /// A server that sends back whatever arrives.
-async fn echo() -> u16 {
+pub async fn echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -46,7 +46,7 @@ async fn echo() -> u16 {
     port
 }
 
-async fn dial(link: &Link, port: u16) -> Channel {
+pub async fn dial(link: &Link, port: u16) -> Channel {
     let dial = Dial { host: "127.0.0.1".into(), port, protocol: Protocol::Tcp };
     let connection = connection(link).await;
     connection.open(&Open::Dial(dial), Priority::Proxied).await.unwrap()

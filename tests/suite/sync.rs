@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use harness::sandbox::Sandbox;
 use harness::{tree, wait};
-use serde_json::Value;
 
 /// A workspace in sync with `there/app`.
 fn up(fixture: &str) -> (Sandbox, PathBuf, PathBuf) {
@@ -21,12 +20,8 @@ fn up(fixture: &str) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, alpha, beta)
 }
 
-fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_str(&sandbox.run(&["status", "--json"])).expect("status is JSON")
-}
-
 fn phase(sandbox: &Sandbox) -> String {
-    status(sandbox)["syncs"][0]["phase"]["phase"].as_str().expect("a sync has a phase").to_owned()
+    sandbox.status()["syncs"][0]["phase"]["phase"].as_str().expect("a sync has a phase").to_owned()
 }
 
 fn equal(sandbox: &Sandbox, alpha: &Path, beta: &Path) {
@@ -38,7 +33,7 @@ fn equal(sandbox: &Sandbox, alpha: &Path, beta: &Path) {
         );
         matches!((left, right), (Ok(left), Ok(right)) if left == right).then_some(())
     });
-    assert_eq!(status(sandbox)["syncs"][0]["conflicts"], 0);
+    assert_eq!(sandbox.status()["syncs"][0]["conflicts"], 0);
 }
 
 #[test]
@@ -180,6 +175,55 @@ fn contents(folder: &Path, kept: &mut BTreeSet<String>) {
     }
 }
 
+#[test]
+fn every_way_of_saving_arrives_as_it_was_meant() {
+    type Save = fn(&Path, &str);
+    let in_place: Save = |path, text| fs::write(path, text).expect("write");
+    let rename_over: Save = |path, text| {
+        let new = path.with_extension("new");
+        fs::write(&new, text).expect("write");
+        fs::rename(new, path).expect("rename");
+    };
+    let backup_and_write: Save = |path, text| {
+        let backup = path.with_extension("py~");
+        fs::rename(path, &backup).expect("rename");
+        fs::write(path, text).expect("write");
+        fs::remove_file(backup).expect("remove");
+    };
+    // Vim's default: a probe of the directory, a swap file beside, the old file
+    // moved away, the new one written and synced.
+    let vim: Save = |path, text| {
+        let (folder, probe) = (path.parent().expect("parent"), "4913");
+        fs::write(folder.join(".main.py.swp"), [0; 4096]).expect("swap file");
+        fs::File::create(folder.join(probe)).expect("probe");
+        fs::remove_file(folder.join(probe)).expect("remove");
+        let backup = path.with_extension("py~");
+        fs::rename(path, &backup).expect("rename");
+        let mut file = fs::File::create(path).expect("create");
+        std::io::Write::write_all(&mut file, text.as_bytes()).expect("write");
+        file.sync_all().expect("sync");
+        drop(file);
+        fs::remove_file(backup).expect("remove");
+        fs::remove_file(folder.join(".main.py.swp")).expect("remove");
+    };
+    let (sandbox, alpha, beta) = up("src/main.py = start");
+    for (name, save) in [
+        ("in place", in_place),
+        ("rename over", rename_over),
+        ("backup and write", backup_and_write),
+        ("vim", vim),
+    ] {
+        for (root, other) in [(&alpha, &beta), (&beta, &alpha)] {
+            let text = format!("{name}, saved in {}", root.display());
+            save(&root.join("src/main.py"), &text);
+            sandbox.run(&["sync", "wait"]);
+            assert_eq!(fs::read_to_string(other.join("src/main.py")).expect("read"), text);
+            assert_eq!(tree::read(&alpha), tree::read(&beta), "{name}");
+        }
+    }
+    sandbox.run(&["down"]);
+}
+
 const TEN: &str = "a = 1\nb = 2\nc = 3\nd = 4\ne = 5\nf/g = 6\nf/h = 7\nf/i = 8\nj = 9\nk = 10";
 
 #[test]
@@ -258,7 +302,7 @@ fn an_unmounted_local_root_deletes_nothing_there() {
 #[test]
 fn a_change_there_made_while_the_hub_was_gone_arrives() {
     let (sandbox, alpha, beta) = up("a = 1\nb = 2");
-    let pid = status(&sandbox)["pid"].as_i64().expect("the hub has a pid");
+    let pid = sandbox.status()["pid"].as_i64().expect("the hub has a pid");
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
     tree::write(&alpha, "a = changed here");

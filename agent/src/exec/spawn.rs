@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use protocol::error::{ErrorCode, WireError};
+use protocol::io::process::MARKER;
 use protocol::wire::exec::Exec;
 use pty_process::{OwnedReadPty, OwnedWritePty};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::tree::Tree;
 use crate::context::Context;
-use crate::leftovers::VARIABLE as MARKER_VAR;
 
 /// Names one task of the agent there, so that a process which left its group
 /// and session is still found.
@@ -128,7 +128,7 @@ pub(crate) fn command(
         .current_dir(&directory)
         .env("PWD", &directory)
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .env(MARKER_VAR, &context.marker);
+        .env(MARKER, &context.marker);
     Ok(command)
 }
 

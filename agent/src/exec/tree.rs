@@ -4,13 +4,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use protocol::io::process::{MARKER, Process};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::Child;
 use tokio::time::Instant;
 
 use super::spawn::TASK_VAR;
 use crate::context::Context;
-use crate::leftovers::VARIABLE as MARKER_VAR;
 
 /// How often a tree that was asked to end is looked at. Only its first process
 /// is a child of the agent; nothing announces the end of the others.
@@ -23,8 +23,8 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Names a process tree.
 pub(crate) struct Tree {
     leader: Option<Pid>,
-    /// `NAME=value` as it stands in an environment.
-    mark: Vec<u8>,
+    /// A variable of the environment and its value.
+    mark: (&'static str, String),
 }
 
 impl Tree {
@@ -37,12 +37,12 @@ impl Tree {
     /// The tree below `child`, started with [`TASK_VAR`] set to `task`.
     pub(crate) fn of(child: &Child, task: String) -> Self {
         let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Self { leader, mark: format!("{TASK_VAR}={task}").into_bytes() }
+        Self { leader, mark: (TASK_VAR, task) }
     }
 
     /// Everything that any task of this agent started.
     pub(crate) fn of_agent(context: &Context) -> Self {
-        Self { leader: None, mark: format!("{MARKER_VAR}={}", context.marker).into_bytes() }
+        Self { leader: None, mark: (MARKER, context.marker.clone()) }
     }
 
     /// The first process' id.
@@ -107,8 +107,8 @@ impl Tree {
     }
 
     fn holds(&self, pid: Pid) -> bool {
-        let of = |file: &str| std::fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero()));
-        let Ok(stat) = of("stat") else { return false };
+        let pid = pid.as_raw_nonzero().get();
+        let Ok(stat) = std::fs::read(format!("/proc/{pid}/stat")) else { return false };
         let Some(stat) = Stat::parse(&stat) else { return false };
         if stat.is_dead {
             return false;
@@ -118,7 +118,8 @@ impl Tree {
         {
             return true;
         }
-        of("environ").is_ok_and(|environ| environ.split(|b| *b == 0).any(|var| var == self.mark))
+        let (name, value) = &self.mark;
+        Process::look(pid).is_some_and(|process| process.variable(name) == Some(value.as_bytes()))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 
-use super::{Bootstrap, BootstrapError, ByteStream, Complaints};
+use super::{Bootstrap, BootstrapError, ByteStream, Complaints, UdpRoute};
 
 /// Names the agent's binary, before any other place is looked at.
 pub const AGENT_VARIABLE: &str = "TOWLINE_AGENT_BIN";
@@ -29,6 +29,7 @@ pub struct LocalProcess {
     state_dir: PathBuf,
     root: PathBuf,
     grace: Option<Duration>,
+    udp: Option<UdpRoute>,
     /// Where the agent listens, once it said so.
     socket: Mutex<Option<PathBuf>>,
 }
@@ -39,19 +40,33 @@ impl LocalProcess {
     /// # Errors
     /// When there is no agent binary to be found.
     pub fn new(state_dir: PathBuf, root: PathBuf) -> Result<Self, BootstrapError> {
-        Ok(Self { agent: find_agent()?, state_dir, root, grace: None, socket: Mutex::new(None) })
+        Ok(Self {
+            agent: find_agent()?,
+            state_dir,
+            root,
+            grace: None,
+            udp: None,
+            socket: Mutex::new(None),
+        })
     }
 
     /// With this binary.
     #[must_use]
     pub fn with_agent(agent: PathBuf, state_dir: PathBuf, root: PathBuf) -> Self {
-        Self { agent, state_dir, root, grace: None, socket: Mutex::new(None) }
+        Self { agent, state_dir, root, grace: None, udp: None, socket: Mutex::new(None) }
     }
 
     /// With this grace time, if the agent is started here.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
+        self
+    }
+
+    /// With a way for datagrams.
+    #[must_use]
+    pub fn udp(mut self, udp: Option<UdpRoute>) -> Self {
+        self.udp = udp;
         self
     }
 
@@ -127,6 +142,10 @@ impl Bootstrap for LocalProcess {
             }
             self.spawn()
         })
+    }
+
+    fn udp(&self) -> Option<UdpRoute> {
+        self.udp
     }
 
     fn learned(&self, agent: &AgentHello) {

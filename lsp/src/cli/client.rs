@@ -29,6 +29,11 @@ pub const LOCKED: &str = "locked";
 pub struct Client {
     rx: BufReader<OwnedReadHalf>,
     tx: OwnedWriteHalf,
+    workspace: Workspace,
+    /// Whether a hub is wanted even where nothing was up.
+    starts: bool,
+    /// The request, until its first reply: a dying hub may not have read it.
+    unanswered: Option<Value>,
 }
 
 /// Both halves of a stream to the agent.
@@ -56,15 +61,16 @@ impl Client {
     /// What went wrong in it.
     pub async fn start(workspace: &Workspace) -> Result<Self, CliError> {
         if let Some(client) = Self::try_connect(workspace).await {
-            return Ok(client);
+            return Ok(Self { starts: true, ..client });
         }
         workspace.prepare()?;
-        spawn_hub(workspace).await?;
-        // Whoever won the lock may not listen yet.
         let deadline = tokio::time::Instant::now() + START_PATIENCE;
         loop {
+            // Again each time: whoever had the lock may not listen yet, or may
+            // have been a killed hub that will never listen.
+            spawn_hub(workspace).await?;
             if let Some(client) = Self::try_connect(workspace).await {
-                return Ok(client);
+                return Ok(Self { starts: true, ..client });
             }
             if tokio::time::Instant::now() > deadline {
                 return Err(CliError::new("the hub does not answer")
@@ -77,7 +83,13 @@ impl Client {
     /// Reaches the hub that runs, if one does.
     pub async fn try_connect(workspace: &Workspace) -> Option<Self> {
         let (rx, tx) = UnixStream::connect(workspace.socket()).await.ok()?.into_split();
-        Some(Self { rx: BufReader::new(rx), tx })
+        Some(Self {
+            rx: BufReader::new(rx),
+            tx,
+            workspace: workspace.clone(),
+            starts: false,
+            unanswered: None,
+        })
     }
 
     /// Says what is wanted.
@@ -86,7 +98,25 @@ impl Client {
     /// The socket's.
     pub async fn send(&mut self, request: Request) -> Result<(), CliError> {
         let envelope = Envelope { version: VERSION.to_owned(), request };
-        Ok(write_line(&mut self.tx, &envelope).await?)
+        let request = serde_json::to_value(&envelope).map_err(ApiError::from)?;
+        match write_line(&mut self.tx, &request).await {
+            Err(error) if unread(&error) => self.repeat(&request).await,
+            result => {
+                result?;
+                self.unanswered = Some(request);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says it once more, to the hub that takes the dead one's place.
+    async fn repeat(&mut self, request: &Value) -> Result<(), CliError> {
+        *self = if self.starts {
+            Self::start(&self.workspace).await?
+        } else {
+            Self::connect(&self.workspace).await?
+        };
+        Ok(write_line(&mut self.tx, request).await?)
     }
 
     /// The next reply.
@@ -94,7 +124,15 @@ impl Client {
     /// # Errors
     /// The socket's, or what the hub says.
     pub async fn next(&mut self) -> Result<Reply, CliError> {
-        match read_line(&mut self.rx).await? {
+        let unanswered = self.unanswered.take();
+        let reply = match (read_line(&mut self.rx).await, unanswered) {
+            (Err(error), Some(request)) if unread(&error) => {
+                self.repeat(&request).await?;
+                read_line(&mut self.rx).await?
+            }
+            (reply, _) => reply?,
+        };
+        match reply {
             Reply::Failed(failure) => Err(failure.into()),
             reply => Ok(reply),
         }
@@ -130,6 +168,14 @@ impl Client {
             _ => Err(ApiError::Ended.into()),
         }
     }
+}
+
+/// Whether the hub surely did not begin: a Unix socket is reset, or refuses a
+/// write, only if its other end went before it read what was sent. An ordinary
+/// end proves nothing, so it is never followed by a repetition.
+fn unread(error: &ApiError) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error, ApiError::Io(error) if matches!(error.kind(), ConnectionReset | BrokenPipe))
 }
 
 /// Starts a hub in the background and returns when it, or another one, has the

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use protocol::error::{ErrorCode, WireError};
 use protocol::io::copy::{CopyError, Destination, Source, Summary};
 use serde_json::json;
 
@@ -39,8 +40,7 @@ pub async fn cp(
     let result = match (from.strip_prefix(':'), to.strip_prefix(':')) {
         (None, Some(to)) => {
             let (rx, tx) = open(workspace, Request::CopyIn { path: to.to_owned() }).await?;
-            let source = Source::find(PathBuf::from(from), from)
-                .map_err(|error| CliError::from(failure(&error)))?;
+            let source = Source::find(PathBuf::from(from), from).map_err(|error| here(&error))?;
             upload(rx, tx, source, &mut progress).await
         }
         (Some(from), None) => {
@@ -92,9 +92,21 @@ fn told(summary: &Summary) -> String {
     format!("{files}, {}{skipped}", output::bytes(summary.bytes))
 }
 
+/// What went wrong on this side of a copy.
+fn here(error: &WireError) -> CliError {
+    let help = match error.code {
+        ErrorCode::NotFound => "look where this directory is: a path here has no colon before it",
+        ErrorCode::PermissionDenied => "change its rights (chmod, chown), or copy as its owner",
+        ErrorCode::NoSpace => "make room here, or copy to another disk",
+        _ => return failure(error).into(),
+    };
+    CliError::from(failure(error)).help(help)
+}
+
 fn failed(from: &str, to: &str, error: &CopyError) -> CliError {
     match error {
-        CopyError::Here(error) | CopyError::There(error) => failure(error).into(),
+        CopyError::Here(error) => here(error),
+        CopyError::There(error) => failure(error).into(),
         CopyError::Stream(_) => CliError::tried(&format!("unable to copy {from} to {to}"), error)
             .help("look at `towline status`, then copy again"),
     }

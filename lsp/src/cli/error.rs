@@ -105,7 +105,7 @@ impl From<ConfigError> for CliError {
         use crate::target::TargetError;
         let message = crate::chain(&error);
         let help = error.help();
-        let code = match &error {
+        let code = match error.cause() {
             ConfigError::Target(TargetError::Malformed { .. }) => FailureCode::Usage,
             // The line is right, what it names is not there.
             ConfigError::Target(_) => FailureCode::Unreachable,

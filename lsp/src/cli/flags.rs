@@ -1,5 +1,6 @@
 //! The command line as it is written. Parses only, does nothing.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -59,10 +60,19 @@ pub struct Global {
     pub json: bool,
 }
 
+/// What the environment may say about the way to the target.
+const CARRIER_HELP: &str = "\
+Environment of the hub (it is read when the hub starts):
+  TOWLINE_CARRIER=stream|udp|auto  what carries the link: the channel that started the
+                                   agent (the default), UDP alone, or UDP whenever it
+                                   gets through
+  TOWLINE_UDP_HOST=ADDRESS         the target's IP address [default: 127.0.0.1]";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring the workspace up: sync, ports, app
+    #[command(after_long_help = CARRIER_HELP)]
     Up(Up),
     /// End everything and remove every trace of it
     Down,
@@ -233,8 +243,8 @@ pub struct Exec {
     /// NAME=VALUE for its environment (again for more)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
-    /// The command
-    #[arg(last = true, required = true, value_name = "CMD")]
+    /// The command; `--` before it is needed only where it begins with a dash
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<String>,
 }
 
@@ -270,15 +280,16 @@ pub enum SyncAction {
     Wait,
     /// Explain what is decided for a path
     Why {
-        /// A path in the sync's root
-        path: String,
+        /// A path in the sync's root, as it is or as it is shown (\xNN for
+        /// bytes that are not UTF-8)
+        path: OsString,
     },
     /// Show paths that both sides changed
     Conflicts,
     /// End a conflict; what loses goes to the trash
     Resolve {
         /// The path
-        path: String,
+        path: OsString,
         /// Whose content stays
         #[arg(long)]
         keep: Keep,
@@ -286,7 +297,7 @@ pub enum SyncAction {
     /// Bring back what was displaced last
     Undo {
         /// Only at this path
-        path: Option<String>,
+        path: Option<OsString>,
     },
 }
 

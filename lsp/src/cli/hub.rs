@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{LOCKED, READY};
 use super::error::CliError;
+use super::interrupts::Interrupts;
 use super::{output, up};
 use crate::hub::log::RotatingLog;
 use crate::hub::run;
@@ -37,15 +37,9 @@ pub async fn hub(workspace: &Workspace) -> Result<(), CliError> {
     };
     let quit = CancellationToken::new();
     let on_signal = quit.clone();
-    let mut terminate = signal(SignalKind::terminate())
-        .map_err(|error| CliError::tried("unable to listen to signals", &error))?;
-    let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|error| CliError::tried("unable to listen to signals", &error))?;
+    let mut interrupts = Interrupts::new()?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        interrupts.next().await;
         on_signal.cancel();
     });
     output::line(READY);

@@ -1,11 +1,14 @@
 //! Commands that ask the hub one thing and print its answer: status, forward,
 //! restart, sync.
 
+use std::ffi::OsString;
+
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::error::CliError;
 use super::flags::{self, ForwardAction, Global};
+use super::interrupts::Interrupts;
 use super::{output, show};
 use crate::hub::api::{KeepWhat, Reply, Request, ResumeHow, SyncAction};
 use crate::runtime::Workspace;
@@ -24,10 +27,11 @@ pub async fn status(global: &Global, workspace: &Workspace, watch: bool) -> Resu
     client.send(Request::Status { watch }).await?;
     let screen = !global.json && std::io::IsTerminal::is_terminal(&std::io::stdout());
     let mut last = Vec::new();
+    let mut interrupts = Interrupts::new()?;
     loop {
         let reply = tokio::select! {
             biased;
-            () = super::up::interrupted() => return Ok(()),
+            () = interrupts.next() => return Ok(()),
             reply = client.next() => reply?,
         };
         let Reply::Progress(status) = reply else { return Ok(()) };
@@ -116,7 +120,7 @@ pub async fn sync(
         flags::SyncAction::Resume { restore: true, .. } => SyncAction::Resume(ResumeHow::Restore),
         flags::SyncAction::Resume { .. } => SyncAction::Resume(ResumeHow::Plain),
         flags::SyncAction::Wait => SyncAction::Wait,
-        flags::SyncAction::Why { path } => SyncAction::Why(path),
+        flags::SyncAction::Why { path } => SyncAction::Why(text_of(path)),
         flags::SyncAction::Conflicts => SyncAction::Conflicts,
         flags::SyncAction::Resolve { path, keep } => {
             let keep = match keep {
@@ -124,9 +128,9 @@ pub async fn sync(
                 flags::Keep::Target => KeepWhat::Target,
                 flags::Keep::Both => KeepWhat::Both,
             };
-            SyncAction::Resolve(path, keep)
+            SyncAction::Resolve(text_of(path), keep)
         }
-        flags::SyncAction::Undo { path } => SyncAction::Undo(path),
+        flags::SyncAction::Undo { path } => SyncAction::Undo(path.map(text_of)),
     };
     let lines: fn(&Value) -> Vec<String> = match action {
         SyncAction::Why(_) => |value| vec![show::text(&value["why"])],
@@ -141,6 +145,11 @@ pub async fn sync(
     let value = ask(workspace, Request::Sync { name, action }).await?;
     print(global, &value, lines);
     Ok(())
+}
+
+/// A path as the hub takes it; one that is no text the way that it is shown.
+fn text_of(path: OsString) -> String {
+    path.into_string().unwrap_or_else(|path| protocol::path::shown(path.as_encoded_bytes()))
 }
 
 async fn ask(workspace: &Workspace, request: Request) -> Result<Value, CliError> {

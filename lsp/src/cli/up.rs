@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::Client;
 use super::error::CliError;
 use super::flags::{Global, Up};
+use super::interrupts::Interrupts;
 use super::{output, show};
 use crate::config::{self, ConfigError, Settings};
 use crate::hub::api::Request;
@@ -111,11 +112,12 @@ async fn foreground(
     workspace: &Workspace,
     request: Request,
 ) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::new()?;
     let mut hub = Foreground::start(workspace).await?;
     let client = hub.client().await?;
     let came_up = tokio::select! {
         biased;
-        () = interrupted() => Ok(None),
+        () = interrupts.next() => Ok(None),
         status = wait(global, client, request) => status.map(Some),
     };
     match came_up {
@@ -126,7 +128,7 @@ async fn foreground(
             }
             tokio::select! {
                 biased;
-                () = interrupted() => {}
+                () = interrupts.next() => {}
                 () = hub.ended() => return Ok(()),
             }
         }
@@ -210,23 +212,6 @@ impl Foreground {
 pub fn release(workspace: &Workspace, lock: std::fs::File) {
     let _ = std::fs::remove_file(workspace.lock()); // gone is what we want
     drop(lock);
-}
-
-/// Returns at Ctrl-C or SIGTERM.
-pub async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
 }
 
 /// Returns when the hub's process has given the workspace back.

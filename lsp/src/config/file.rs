@@ -9,20 +9,43 @@ use serde::Deserialize;
 /// Largest configuration file that is read: nobody writes a megabyte by hand.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
 
+/// A value and where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct At<T> {
+    /// What is written there.
+    pub value: T,
+    /// Line and column, from 1; none for what does not come from a file.
+    pub place: Option<(u64, u64)>,
+}
+
+impl<T> From<T> for At<T> {
+    fn from(value: T) -> Self {
+        Self { value, place: None }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let spanned = serde_saphyr::Spanned::<T>::deserialize(d)?;
+        let at = spanned.referenced;
+        Ok(Self { value: spanned.value, place: Some((at.line(), at.column())) })
+    }
+}
+
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The other side.
-    pub target: Option<String>,
+    pub target: Option<At<String>>,
     /// What is synced.
     #[serde(default)]
-    pub sync: Vec<Sync>,
+    pub sync: Vec<At<Sync>>,
     /// Ports on localhost.
     #[serde(default, deserialize_with = "ports")]
-    pub forward: Vec<String>,
+    pub forward: Vec<At<String>>,
     /// What runs there.
-    pub app: Option<App>,
+    pub app: Option<At<App>>,
     /// Whether a taken local port is an error.
     #[serde(default)]
     pub strict_ports: bool,
@@ -45,7 +68,7 @@ pub struct Sync {
     #[serde(default)]
     pub include: Vec<String>,
     /// What follows a batch of edits.
-    pub on_change: Option<OnChange>,
+    pub on_change: Option<At<OnChange>>,
 }
 
 /// `restart`, `nothing` or `run: CMD`.
@@ -251,21 +274,22 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 /// A port may be written as a number.
-fn ports<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+fn ports<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<At<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Port {
         Number(u16),
         Text(String),
     }
-    let ports = Vec::<Port>::deserialize(d)?;
-    Ok(ports
-        .into_iter()
-        .map(|port| match port {
+    let ports = Vec::<At<Port>>::deserialize(d)?;
+    let text = |port: At<Port>| At {
+        place: port.place,
+        value: match port.value {
             Port::Number(number) => number.to_string(),
             Port::Text(text) => text,
-        })
-        .collect())
+        },
+    };
+    Ok(ports.into_iter().map(text).collect())
 }
 
 #[cfg(test)]
@@ -292,10 +316,12 @@ mod tests {
              a.js]\n  env: {A: b}\nstrict_ports: true\n",
         )
         .unwrap();
-        assert_eq!(file.forward, ["8080", "9090:5432"]);
-        assert_eq!(file.sync[0].to, "/app");
+        let forwards: Vec<_> = file.forward.iter().map(|port| port.value.as_str()).collect();
+        assert_eq!(forwards, ["8080", "9090:5432"]);
+        assert_eq!(file.sync[0].value.to, "/app");
+        assert_eq!(file.sync[0].place, Some((3, 5)));
         assert!(file.strict_ports);
-        assert_eq!(file.app.unwrap().env["A"], "b");
+        assert_eq!(file.app.unwrap().value.env["A"], "b");
     }
 
     #[test]

@@ -121,3 +121,21 @@ fn the_schema_knows_every_key_of_the_file() {
     );
     assert_eq!(names(&properties["app"]["properties"]), allowed("app: {zzzzzzzzzzzz: 1}"));
 }
+
+#[test]
+fn a_wrong_value_in_the_file_is_told_with_its_place() {
+    let check = |yaml: &str, place: &str, says: &str| {
+        let error = Fixture::new(yaml).load(Flags::default()).unwrap_err();
+        let text = crate::chain(&error);
+        assert!(text.contains(&format!("towline.yaml:{place}: ")), "{text}");
+        assert!(text.contains(says), "`{text}` does not say `{says}`");
+    };
+    check("target: nowhere\n", "1:9", "`nowhere` is no target");
+    check("target: local:../gone\n", "1:9", "does not exist");
+    let base = "target: local:../there\n";
+    check(&format!("{base}forward: [8080, eighty]\n"), "2:17", "eighty");
+    check(&format!("{base}sync:\n  - from: .\n    to: app\n"), "3:5", "absolute");
+    let sync = "sync:\n  - from: .\n    to: /app\n    on_change: reboot\n";
+    check(&format!("{base}{sync}"), "5:16", "`reboot`");
+    check(&format!("{base}app:\n  command: []\n"), "3:3", "command is empty");
+}

@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::processes::{Process, marked};
+use protocol::io::process::{self, Process};
+
+use super::processes::{self, Agent};
 use crate::demo::sandbox::{LOCK, PREFIX};
 use crate::hub::persist;
 use crate::runtime::{Dirs, Workspace, try_lock};
@@ -14,13 +16,30 @@ use crate::runtime::{Dirs, Workspace, try_lock};
 /// The directory in a sync's root that holds its replica id and trash.
 const STORE: &str = ".towline";
 
-/// All of one dead thing, with the lock that proves it dead.
+/// As much of a command line as is shown, in characters.
+const COMMAND_SHOWN: usize = 120;
+
+/// All of one dead thing.
 pub struct Leftover {
     what: String,
     processes: Vec<Process>,
+    of: Of,
     paths: Vec<PathBuf>,
-    /// Last: the lock's own file.
-    lock: Lock,
+    /// Where its processes may still make something until they are ended.
+    candidates: Vec<PathBuf>,
+    /// Proves it dead; its own file goes last.
+    lock: Option<Lock>,
+}
+
+/// Whose processes it has.
+enum Of {
+    /// The agent's of this directory.
+    Agent(PathBuf),
+    /// Those of agents that ended and whose directories are gone. What these agents
+    /// left is not meant: their hubs live, or it is a leftover of its own.
+    Nobody(Vec<Agent>),
+    /// It has none.
+    None,
 }
 
 /// A lock that nobody else holds. Looking makes its file, so that goes again.
@@ -32,11 +51,11 @@ struct Lock {
 
 /// Finds all of them.
 pub fn find(dirs: &Dirs) -> Vec<Leftover> {
-    let processes = marked();
-    let mut living = BTreeSet::new();
-    let mut dead = Vec::new();
-    for id in ids(dirs) {
+    let processes = processes::all();
+    let (mut living, mut dead, mut agents) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for id in ids(dirs, &processes) {
         let workspace = Workspace::known(dirs, &id);
+        agents.push(Agent::of(workspace.agent_dir()));
         match Lock::take(workspace.lock()) {
             Some(lock) => dead.push((workspace, lock)),
             None => living.extend(stores(&workspace)),
@@ -47,6 +66,7 @@ pub fn find(dirs: &Dirs) -> Vec<Leftover> {
         .map(|(workspace, lock)| of_workspace(&workspace, lock, &processes, &living))
         .collect();
     leftovers.extend(demos());
+    leftovers.extend(orphans(&processes, agents));
     leftovers
 }
 
@@ -62,9 +82,23 @@ impl Leftover {
                 result = Err(error);
             }
         };
-        self.processes.iter().for_each(|process| note(process.kill()));
-        self.paths.iter().for_each(|path| note(remove(path)));
-        note(remove(&self.lock.path));
+        match self.of {
+            Of::Agent(dir) => {
+                // Twice: one that was just starting has written its marker since.
+                for _ in 0..2 {
+                    let agent = Agent::of(dir.clone());
+                    note(process::kill_all(|process| agent.owns(process)).map(drop));
+                }
+            }
+            Of::Nobody(others) => {
+                note(process::kill_all(|process| is_nobodys(process, &others)).map(drop));
+            }
+            Of::None => {}
+        }
+        self.paths.iter().chain(&self.candidates).for_each(|path| note(remove(path)));
+        if let Some(lock) = self.lock {
+            note(remove(&lock.path));
+        }
         result
     }
 }
@@ -90,7 +124,9 @@ impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
         for process in &self.processes {
-            write!(f, "\n   process {}: {}", process.pid, process.command)?;
+            let words: Vec<_> = process.words().map(String::from_utf8_lossy).collect();
+            let command: String = words.join(" ").chars().take(COMMAND_SHOWN).collect();
+            write!(f, "\n   process {}: {command}", process.pid)?;
         }
         for path in &self.paths {
             write!(f, "\n   {}", path.display())?;
@@ -99,8 +135,9 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// Every workspace that left a trace.
-fn ids(dirs: &Dirs) -> BTreeSet<String> {
+/// Every workspace that left a trace: a file, or an agent, whose files an earlier
+/// look may have removed while it was starting.
+fn ids(dirs: &Dirs, processes: &[Process]) -> BTreeSet<String> {
     let names = |dir: &Path| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
@@ -111,6 +148,9 @@ fn ids(dirs: &Dirs) -> BTreeSet<String> {
         ids.extend(name.strip_suffix(".lock").map(str::to_owned));
     }
     ids.extend(names(&dirs.state));
+    let agents = processes.iter().filter_map(processes::dir);
+    let states = agents.filter_map(|dir| dir.strip_prefix(&dirs.state).ok()?.iter().next());
+    ids.extend(states.filter_map(|id| Some(id.to_str()?.to_owned())));
     ids.retain(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
     ids
 }
@@ -133,10 +173,30 @@ fn of_workspace(
     paths.retain(|path| !living.contains(path));
     paths.push(workspace.socket());
     paths.push(workspace.state_dir());
+    let candidates = paths.clone();
     paths.retain(|path| path.symlink_metadata().is_ok());
     let agent_dir = workspace.agent_dir();
-    let processes = processes.iter().filter(|process| process.is_of(&agent_dir)).cloned().collect();
-    Leftover { what, processes, paths, lock }
+    let agent = Agent::of(agent_dir.clone());
+    let processes = processes.iter().filter(|process| agent.owns(process)).cloned().collect();
+    Leftover { what, processes, of: Of::Agent(agent_dir), paths, candidates, lock: Some(lock) }
+}
+
+/// What dead agents left whose directories are gone, but for what `others` left.
+fn orphans(processes: &[Process], others: Vec<Agent>) -> Option<Leftover> {
+    let orphans = processes.iter().filter(|process| is_nobodys(process, &others));
+    let orphans: Vec<_> = orphans.cloned().collect();
+    (!orphans.is_empty()).then(|| Leftover {
+        what: "processes that an agent started which has ended".to_owned(),
+        processes: orphans,
+        of: Of::Nobody(others),
+        paths: Vec::new(),
+        candidates: Vec::new(),
+        lock: None,
+    })
+}
+
+fn is_nobodys(process: &Process, others: &[Agent]) -> bool {
+    process.is_orphan() && !others.iter().any(|agent| agent.owns(process))
 }
 
 /// Where the syncs of a workspace keep replica ids and trash.
@@ -165,7 +225,9 @@ fn demos() -> Vec<Leftover> {
         .filter_map(|path| {
             let lock = Lock::take(path.join(LOCK))?;
             let what = "a demo that is over".to_owned();
-            Some(Leftover { what, processes: Vec::new(), paths: vec![path], lock })
+            let (processes, candidates) = (Vec::new(), Vec::new());
+            let (paths, lock) = (vec![path], Some(lock));
+            Some(Leftover { what, processes, of: Of::None, paths, candidates, lock })
         })
         .collect()
 }

@@ -14,6 +14,8 @@ pub enum Effect {
     Unpersist,
     /// Reach the target.
     StartLink(Target),
+    /// Wait until the target can be told of an end, or cannot be reached.
+    AwaitLink,
     /// Leave it.
     StopLink(Leave),
     /// Begin a sync.

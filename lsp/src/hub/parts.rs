@@ -92,10 +92,7 @@ impl Parts {
     /// How the syncs are.
     pub fn sync_views(&self) -> Vec<SyncView> {
         let shared = self.shared_tx.borrow();
-        let views = shared.syncs.iter().map(|(setting, sync)| SyncView {
-            status: sync.status().borrow().clone(),
-            on_change: setting.on_change.to_string(),
-        });
+        let views = shared.syncs.iter().map(|(setting, sync)| SyncView::of(setting, sync));
         views.collect()
     }
 
@@ -127,6 +124,22 @@ impl Parts {
         ];
         self.link = Some((link, tasks));
         None
+    }
+
+    /// Waits for the link's first success, or for its failure.
+    pub async fn await_link(&self) {
+        let Some((link, _)) = &self.link else { return };
+        let (mut connection_rx, mut state_rx) = (self.connection_tx.subscribe(), link.state());
+        // An end of either channel is an end of the link.
+        let reached = async { drop(connection_rx.wait_for(Option::is_some).await) };
+        let failed = async {
+            drop(state_rx.wait_for(|state| matches!(state, LinkState::Down { .. })).await);
+        };
+        tokio::select! {
+            () = reached => {}
+            () = failed => {}
+            () = tokio::time::sleep(GOODBYE_PATIENCE) => {}
+        }
     }
 
     /// Leaves the target.

@@ -1,6 +1,9 @@
 //! From a target to a running link: the one place in the hub that knows which
 //! kind of target takes which way.
 
+use std::net::Ipv4Addr;
+
+use crate::carrier::UdpRoute;
 use crate::carrier::process::LocalProcess;
 use crate::cluster::pod::PodExec;
 use crate::link::Link;
@@ -14,9 +17,11 @@ use crate::target::Target;
 pub fn start(target: &Target, workspace: &Workspace) -> Result<Link, String> {
     let started = match target {
         Target::Local(root) => {
+            let udp = UdpRoute::from_env(Ipv4Addr::LOCALHOST.into());
+            let udp = udp.map_err(|error| crate::chain(&error))?;
             let local = LocalProcess::new(workspace.agent_dir(), root.clone())
                 .map_err(|error| crate::chain(&error))?;
-            Link::start(local)
+            Link::start(local.udp(udp))
         }
         Target::Workload(workload) => {
             let id = workspace.remote_id().map_err(|error| crate::chain(&error))?;

@@ -10,7 +10,7 @@ use super::event::Event;
 use super::run::{Handle, Message};
 use super::serve::not_up;
 use crate::ports::{ForwardError, ForwardSpec};
-use crate::status::{FailureCode, Readiness};
+use crate::status::{FailureCode, Readiness, SyncView};
 use crate::sync::{Keep, Resume, Sync, SyncError, SyncPhase};
 
 /// Opens a forward.
@@ -72,7 +72,7 @@ pub async fn sync(
             for sync in &syncs {
                 sync.pause().await.map_err(failure)?;
             }
-            Ok(states(&syncs))
+            Ok(states(handle, name))
         }
         SyncAction::Resume(how) => {
             let how = match how {
@@ -83,14 +83,14 @@ pub async fn sync(
             for sync in &syncs {
                 sync.resume(how).await.map_err(failure)?;
             }
-            Ok(states(&syncs))
+            Ok(states(handle, name))
         }
         SyncAction::Wait => {
             for sync in &syncs {
                 sync.wait().await.map_err(conflict)?;
             }
             agreed(&syncs)?;
-            Ok(states(&syncs))
+            Ok(states(handle, name))
         }
         SyncAction::Why(ref path) => {
             let text = first(&syncs, &action).await?;
@@ -191,9 +191,11 @@ async fn first(syncs: &[Sync], action: &SyncAction) -> Result<String, Failure> {
     Err(last)
 }
 
-fn states(syncs: &[Sync]) -> Value {
-    let all: Vec<_> = syncs.iter().map(|sync| sync.status().borrow().clone()).collect();
-    json!({ "schema": 1, "syncs": all })
+fn states(handle: &Handle, name: Option<&str>) -> Value {
+    let shared = handle.shared_rx.borrow();
+    let wanted = shared.syncs.iter().filter(|(of, _)| name.is_none_or(|name| name == of.name));
+    let views: Vec<_> = wanted.map(|(setting, sync)| SyncView::of(setting, sync)).collect();
+    json!({ "schema": 1, "syncs": views })
 }
 
 fn require_up(handle: &Handle) -> Result<(), Failure> {
@@ -205,6 +207,7 @@ fn require_up(handle: &Handle) -> Result<(), Failure> {
 
 fn failure(error: SyncError) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
+        .help("`towline sync list` and `towline sync conflicts` show how it is")
 }
 
 fn conflict(error: SyncError) -> Failure {

@@ -100,8 +100,6 @@ pub async fn run(
         connection_rx: parts.connection(),
         watching: Arc::downgrade(&watching),
     };
-    let faces = CancellationToken::new();
-    let serving = tokio::spawn(super::serve::serve(listener, handle, faces.clone()));
     let mut hub = Hub {
         workspace,
         state,
@@ -117,6 +115,9 @@ pub async fn run(
     tracing::info!(workspace = %hub.workspace.root.display(), "the hub is up");
     hub.perform(effects).await;
     hub.settle().await;
+    // Only now: a face that asks at once must see what an earlier hub kept up.
+    let faces = CancellationToken::new();
+    let serving = tokio::spawn(super::serve::serve(listener, handle, faces.clone()));
     hub.turn(message_rx, quit, &watching).await;
     // Answers are on their way: faces end when they have them.
     faces.cancel();
@@ -223,6 +224,7 @@ impl Hub {
                 }
                 Effect::Unpersist => persist::remove(&self.workspace),
                 Effect::StartLink(target) => self.after.extend(self.parts.start_link(&target)),
+                Effect::AwaitLink => self.parts.await_link().await,
                 Effect::StopLink(leave) => self.parts.stop_link(leave).await,
                 Effect::StartSync(setting) => self.parts.start_sync(setting),
                 Effect::StopSync { name, leave } => self.parts.stop_sync(&name, leave).await,

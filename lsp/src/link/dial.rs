@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::io::carrier::{Carrier, Kind};
+use protocol::io::carrier::{Carrier, Datagrams, Kind};
 use protocol::io::connection::Connection;
 use protocol::io::hello::{self, HelloError};
 use protocol::io::identity::Identity;
@@ -12,7 +12,8 @@ use protocol::io::quic::Endpoint;
 use protocol::wire::hello::{AgentHello, HubHello};
 use tokio::sync::watch;
 
-use crate::carrier::Bootstrap;
+use super::udp;
+use crate::carrier::{Bootstrap, CARRIER_VARIABLE, Otherwise};
 
 /// How long a handshake may take on a carrier that works.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
@@ -67,27 +68,40 @@ pub async fn dial(
     let opened = bootstrap.open().await;
     let mut stream =
         opened.map_err(|error| DialError { reason: error.message, again: error.again })?;
+    let route = bootstrap.udp();
     let hello = HubHello {
         fingerprint: hub.identity.fingerprint(),
         session: hub.session,
-        wants_udp: false,
+        udp: udp::wish(route),
     };
     let agent = hello::hub(&mut stream.rx, &mut stream.tx, &hello).await.map_err(|error| {
         let complaints = stream.complaints.to_string();
         let beside = if complaints.is_empty() { complaints } else { format!(" ({complaints})") };
-        DialError {
-            reason: format!("unable to reach the agent of {}: {error}{beside}", bootstrap.name()),
-            again: !matches!(error, HelloError::Version { .. }),
-        }
+        let versions = matches!(error, HelloError::Version { .. });
+        let advice = if versions { "; install both from one build" } else { "" };
+        let name = bootstrap.name();
+        let reason = format!("unable to reach the agent of {name}: {error}{beside}{advice}");
+        DialError { reason, again: !versions }
     })?;
     bootstrap.learned(&agent);
-    let name = stream.carrier;
-    let carrier = Carrier {
-        name: name.clone(),
-        kind: Kind::Stream { rx: stream.rx, tx: stream.tx },
-        silence_max: None, // the link pings
-        guard: stream.guard,
+    let failed = |reason: String| DialError { reason, again: true };
+    let carrier = match route {
+        Some(route) if route.otherwise == Otherwise::Fail => {
+            step_tx.send_replace("reaching the agent by UDP");
+            udp::prove(route, agent.udp.as_ref()).await.map_err(|reason| {
+                failed(format!(
+                    "{reason}; let UDP through, or set {CARRIER_VARIABLE} to auto or stream"
+                ))
+            })?
+        }
+        _ => Carrier {
+            name: stream.carrier,
+            kind: Kind::Stream { rx: stream.rx, tx: stream.tx },
+            silence_max: None, // the link pings
+            guard: stream.guard,
+        },
     };
+    let name = carrier.name.clone();
     if let Some(session) = old
         && session.agent.instance == agent.instance
         && agent.resumed
@@ -98,8 +112,11 @@ pub async fn dial(
         return Ok(Dialled { session, fresh: false, generation, carrier: name });
     }
     step_tx.send_replace("handshake");
-    let failed = |reason: String| DialError { reason, again: true };
-    let endpoint = Endpoint::client(&hub.identity, agent.fingerprint)
+    let datagrams = match route {
+        None => Datagrams::ForStreams,
+        Some(_) => Datagrams::ForUdp,
+    };
+    let endpoint = Endpoint::client(&hub.identity, agent.fingerprint, datagrams)
         .map_err(|error| failed(error.to_string()))?;
     let generation = endpoint.socket().replace(carrier);
     let mut status_rx = endpoint.socket().status();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::io::carrier::Carrier;
 use protocol::io::connection::Connection;
 use protocol::link::{Effect, Event, Machine, State};
 use protocol::wire::control::{Reply, Request};
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::control::{self, RequestTx};
 use super::dial::{self, DialError, Dialled, Hub, Session};
+use super::udp::{self, Pace};
 use super::{CarrierInfo, Command, LinkState};
 use crate::carrier::Bootstrap;
 
@@ -38,6 +40,9 @@ struct Driver {
     generation: u64,
     carrier: String,
     dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
+    /// Knocks beside the stream in use.
+    moving: Option<JoinHandle<Result<Carrier, String>>>,
+    pace: Pace,
     step_tx: watch::Sender<&'static str>,
     request_tx: Option<RequestTx>,
     reply_tx: mpsc::Sender<Reply>,
@@ -66,6 +71,8 @@ pub async fn run(
         generation: 0,
         carrier: String::new(),
         dialling: None,
+        moving: None,
+        pace: Pace::new(),
         step_tx: watch::channel("starting the agent").0,
         request_tx: None,
         reply_tx,
@@ -96,6 +103,7 @@ pub async fn run(
                 Reply::Bye => break,
             },
             dialled = driver_dialled(&mut driver.dialling) => driver.dialled(dialled),
+            proven = path_proven(&mut driver.moving) => driver.moved(proven),
             () = connection_closed(driver.session.as_ref()) => {
                 if driver.ending.is_some() { break }
                 driver.session = None;
@@ -147,6 +155,7 @@ impl Driver {
                     self.ask(Request::Ping(self.pings));
                 }
                 Effect::DropCarrier => {
+                    self.stop_moving();
                     self.lost_at.get_or_insert_with(Instant::now);
                     if let Some(session) = &self.session {
                         session.endpoint.socket().cut("nothing came back");
@@ -186,16 +195,66 @@ impl Driver {
             }
             let connection = dialled.session.connection.clone();
             self.request_tx = Some(control::start(connection.clone(), self.reply_tx.clone()));
+            if self.ending.is_some() {
+                self.ask(Request::Shutdown); // the one before did not live to hear it
+            }
             self.out.connection_tx.send_replace(Some(connection));
         }
         self.session = Some(dialled.session);
         self.handle(Event::Dialled);
+        self.seek_udp();
+    }
+
+    /// Begins to knock, if a stream carries what may go by UDP.
+    fn seek_udp(&mut self) {
+        let (Some(route), Some(session)) = (self.bootstrap.udp(), &self.session) else { return };
+        if self.carrier == udp::NAME || session.agent.udp.is_none() {
+            return;
+        }
+        let (pause, offer) = (self.pace.pause(Instant::now()), session.agent.udp.clone());
+        self.moving = Some(tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            udp::prove(route, offer.as_ref()).await
+        }));
+    }
+
+    /// Goes over to UDP, or knocks again later.
+    fn moved(&mut self, proven: Result<Carrier, String>) {
+        self.moving = None;
+        match (proven, &self.session) {
+            (Ok(carrier), Some(session)) if *self.machine.state() == State::Up => {
+                let socket = session.endpoint.socket();
+                let Some(generation) = socket.succeed(self.generation, carrier) else { return };
+                tracing::info!("the link goes by UDP now");
+                self.generation = generation;
+                self.carrier = udp::NAME.into();
+                self.pace.taken(Instant::now());
+                self.out.carrier_tx.send_modify(|info| {
+                    info.carriers += 1;
+                    info.resumes += 1;
+                });
+                self.pings += 1;
+                self.ask(Request::Ping(self.pings)); // lets the agent speak on it at once
+            }
+            (Err(reason), Some(_)) if *self.machine.state() == State::Up => {
+                tracing::debug!(%reason, "no UDP");
+                self.seek_udp();
+            }
+            _ => {} // the next stream comes with another offer
+        }
     }
 
     fn lost(&mut self, reason: String) {
+        self.stop_moving();
         tracing::info!(%reason, "the carrier is gone");
         self.lost_at.get_or_insert_with(Instant::now);
         self.handle(Event::Lost { reason });
+    }
+
+    fn stop_moving(&mut self) {
+        if let Some(moving) = self.moving.take() {
+            moving.abort();
+        }
     }
 
     fn kill_carrier(&mut self) {
@@ -261,6 +320,7 @@ impl Driver {
         if let Some(dialling) = self.dialling.take() {
             dialling.abort();
         }
+        self.stop_moving();
         self.handle(Event::Stop);
         if let Some(session) = self.session.take() {
             let closing = session.endpoint.close("the link is closed");
@@ -282,6 +342,15 @@ async fn driver_dialled(
         Some(task) => task.await.unwrap_or_else(|error| {
             Err(DialError { reason: format!("dialling failed: {error}"), again: true })
         }),
+    }
+}
+
+async fn path_proven(
+    moving: &mut Option<JoinHandle<Result<Carrier, String>>>,
+) -> Result<Carrier, String> {
+    match moving {
+        None => std::future::pending().await,
+        Some(task) => task.await.unwrap_or_else(|error| Err(format!("knocking failed: {error}"))),
     }
 }
 

@@ -88,7 +88,8 @@ fn json(line: &LogLine) -> Vec<u8> {
         LogSource::Agent => "agent",
     };
     let text = String::from_utf8_lossy(&line.text);
-    let value = serde_json::json!({ "at_us": line.at_us, "source": source, "text": text });
+    let value =
+        serde_json::json!({ "schema": 1, "at_us": line.at_us, "source": source, "text": text });
     format!("{value}\n").into_bytes()
 }
 
@@ -143,7 +144,7 @@ mod tests {
             Format::Timestamps,
             b"1970-01-01T00:00:00.000Z [hook] x\n",
         );
-        let json = b"{\"at_us\":0,\"source\":\"stderr\",\"text\":\"q\\\"\"}\n";
+        let json = b"{\"at_us\":0,\"schema\":1,\"source\":\"stderr\",\"text\":\"q\\\"\"}\n";
         check(line(LogSource::Stderr, b"q\""), Format::Json, json);
     }
 }

@@ -240,6 +240,7 @@ impl Actor {
                     }
                     Input::Nothing
                 }
+                () = self.store.progress() => Input::Nothing,
                 () = tokio::time::sleep_until(deadline.into()) => Input::Nothing,
             };
             match input {
@@ -261,7 +262,7 @@ impl Actor {
             self.take_burst();
             self.turn();
         };
-        self.end(end).await;
+        self.end(end, connection_rx).await;
     }
 
     fn now(&self) -> Duration {
@@ -310,8 +311,8 @@ impl Actor {
         while let Some(effect) = self.controller.poll(self.now()) {
             self.perform(effect);
         }
-        self.answer_waiters();
         self.save(now);
+        self.answer_waiters();
         self.tell(now);
     }
 
@@ -387,7 +388,7 @@ impl Actor {
         }
     }
 
-    async fn end(mut self, end: End) {
+    async fn end(mut self, end: End, connection_rx: watch::Receiver<Option<Connection>>) {
         self.tasks.abort_all();
         match end {
             End::Stop(reply_tx) => {
@@ -400,14 +401,12 @@ impl Actor {
                     let _ = reply_tx.send(()); // nobody waits any more
                 }
             }
-            End::Forget(reply_tx) => {
-                for slot in &mut self.slots {
-                    slot.observed_rx = None;
-                    if let Some(replica) = slot.replica.take()
-                        && let Err(error) = replica.remove_traces().await
-                    {
-                        tracing::warn!(%error, "unable to remove what a sync kept in a tree");
-                    }
+            End::Forget(mut reply_tx) => {
+                tokio::select! {
+                    biased;
+                    // The next connection may lead to another target.
+                    () = reply_tx.closed() => {}
+                    () = self.remove_traces(connection_rx) => {}
                 }
                 self.store.remove().await;
                 let _ = reply_tx.send(()); // nobody waits any more

@@ -8,7 +8,7 @@ use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::Connection;
 use protocol::io::fs::{LocalConfig, LocalReplica, StorePlace};
 use protocol::io::replica::{BoxFuture, Replica, ReplicaError};
-use protocol::sync::entry::Observation;
+use protocol::sync::entry::{Observation, Side};
 use protocol::wire::sync::OpenReplica;
 use tokio::sync::mpsc;
 
@@ -26,6 +26,19 @@ pub(super) trait Replicas: Send + Sync + 'static {
 
     /// Opens the target's, over a connection.
     fn beta(&self, connection: Connection, observed_tx: mpsc::Sender<Observation>) -> Opening;
+
+    /// Opens a side's; the target's only where there is a connection.
+    fn of(
+        &self,
+        side: Side,
+        connection: Option<&Connection>,
+        observed_tx: mpsc::Sender<Observation>,
+    ) -> Option<Opening> {
+        match side {
+            Side::Alpha => Some(self.alpha(observed_tx)),
+            Side::Beta => connection.map(|connection| self.beta(connection.clone(), observed_tx)),
+        }
+    }
 }
 
 /// The real ones.

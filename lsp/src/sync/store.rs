@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::sync::archive::{self, Reader, Record};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::SyncSpec;
 
@@ -43,6 +43,9 @@ enum Write_ {
 pub(super) struct Store {
     /// actor --bytes--> writer thread
     write_tx: mpsc::Sender<Write_>,
+    /// writer thread --writes done--> actor
+    written_rx: watch::Receiver<u64>,
+    handed_over: u64,
     failed: Arc<AtomicBool>,
     waiting: Vec<Record>,
     snapshot_len: u64,
@@ -70,12 +73,21 @@ pub(super) fn open(dir: &Path, each: impl FnMut(Record)) -> std::io::Result<Stor
     }
     let (write_tx, write_rx) = mpsc::channel(WRITES_MAX);
     let failed = Arc::new(AtomicBool::new(false));
-    let writer = Writer { dir: dir.to_owned(), path, file, failed: failed.clone() };
+    let (written_tx, written_rx) = watch::channel(0);
+    let writer = Writer { dir: dir.to_owned(), path, file, failed: failed.clone(), written_tx };
     std::thread::Builder::new()
         .name("sync-store".to_owned())
         .spawn(move || writer.run(write_rx))?;
     // How much of it is journal is not known: a long one is rewritten soon.
-    Ok(Store { write_tx, failed, waiting: Vec::new(), snapshot_len: journal_len / 2, journal_len })
+    Ok(Store {
+        write_tx,
+        written_rx,
+        handed_over: 0,
+        failed,
+        waiting: Vec::new(),
+        snapshot_len: journal_len / 2,
+        journal_len,
+    })
 }
 
 fn read(file: &mut File, mut each: impl FnMut(Record)) -> std::io::Result<u64> {
@@ -107,6 +119,20 @@ impl Store {
         !self.waiting.is_empty()
     }
 
+    /// Whether everything is where a killed process cannot take it along, or
+    /// cannot be brought there.
+    pub(super) fn is_saved(&self) -> bool {
+        let written = *self.written_rx.borrow() >= self.handed_over;
+        (written && self.waiting.is_empty()) || self.has_failed()
+    }
+
+    /// Returns when the writer has got further.
+    pub(super) async fn progress(&mut self) {
+        if self.written_rx.changed().await.is_err() {
+            std::future::pending::<()>().await; // the thread is gone
+        }
+    }
+
     /// Whether what is on disk had better be written anew.
     pub(super) fn wants_snapshot(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
@@ -124,6 +150,7 @@ impl Store {
         let mut bytes = Vec::new();
         archive::encode(self.waiting.drain(..), &mut bytes);
         self.journal_len = self.journal_len.saturating_add(bytes.len() as u64);
+        self.handed_over += 1;
         permit.send(Write_::Append(bytes));
     }
 
@@ -135,6 +162,7 @@ impl Store {
         self.waiting.clear();
         self.snapshot_len = bytes.len() as u64;
         self.journal_len = self.snapshot_len;
+        self.handed_over += 1;
         permit.send(Write_::Replace(bytes));
     }
 
@@ -166,6 +194,7 @@ struct Writer {
     path: PathBuf,
     file: File,
     failed: Arc<AtomicBool>,
+    written_tx: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -174,14 +203,16 @@ impl Writer {
             match write {
                 // Behind a failed append nothing may be appended: the file has a
                 // gap until the next snapshot.
-                Write_::Append(_) if self.failed.load(Ordering::Relaxed) => {}
+                Write_::Append(_) if self.failed.load(Ordering::Relaxed) => self.count(),
                 Write_::Append(bytes) => {
                     let written = self.file.write_all(&bytes);
                     self.note(written);
+                    self.count();
                 }
                 Write_::Replace(bytes) => {
                     let replaced = self.replace(&bytes);
                     self.note(replaced);
+                    self.count();
                 }
                 Write_::Flush(done_tx) => {
                     let synced = self.file.sync_data();
@@ -208,6 +239,10 @@ impl Writer {
         self.file = file;
         self.failed.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn count(&self) {
+        self.written_tx.send_modify(|written| *written += 1);
     }
 
     fn note(&self, result: std::io::Result<()>) {

@@ -4,12 +4,18 @@
 //! path's own delay, so that what waits is never most of what a ping takes, within
 //! [`TARGET_MIN`] and [`TARGET_MAX`].
 //!
-//! Per round trip the smallest delay seen is compared with the smallest of the
+//! Per round trip the delay is compared with the path's own, the smallest of the
 //! last seconds; the difference is queue. Below the target the window grows
 //! (doubling until the first queue is seen), above it shrinks to what the path
 //! carries without one. Loss alone means little: on a carrier that was swapped it
 //! is not congestion at all, so it slows only when there is a queue as well or
 //! when much is lost.
+//!
+//! Some paths let packets overtake others, and one such packet would make all the
+//! others look queued. So a round counts as queued when seven of ten packets took
+//! longer than half of them do on the path alone; it takes two rounds to say that the
+//! path is shorter than was known; and a queue that stays when hardly anything is
+//! under way is the path.
 //!
 //! Doubt: against loss-based neighbours on a shared bottleneck it gets the
 //! smaller share, as every delay-based control does.
@@ -36,8 +42,14 @@ const BASE_LIFE: Duration = Duration::from_secs(10);
 const INITIAL: u64 = 16;
 /// The smallest, in datagrams: two in flight keep acknowledgements coming.
 const MINIMUM: u64 = 2;
+/// Windows up to this many datagrams leave no queue of their own.
+const SMALL: u64 = 4;
+/// Fewer delays say nothing of the path alone.
+const SAMPLES_MIN: usize = 8;
+/// More are not kept.
+const SAMPLES_MAX: usize = 4096;
 /// Losing more than one byte of so many in a round is congestion, queue or not.
-const MUCH_LOST: u64 = 8;
+const MUCH_LOST: u64 = 4;
 
 /// Makes controllers; holds the count of carrier swaps.
 #[derive(Debug, Clone)]
@@ -65,10 +77,13 @@ struct Window {
     mtu: u64,
     window: u64,
     slow_start: bool,
-    /// The smallest delay and when it was seen.
+    /// The path's own delay and when it was measured.
     base: Option<(Instant, Duration)>,
+    /// The last round's, if it was below the path's: another one confirms it.
+    shorter: Option<Duration>,
     round: Round,
-    latest: Option<Duration>,
+    /// The last round's.
+    delay: Option<Duration>,
     slowed_at: Instant,
     /// The window to go back to after measuring the path without a queue.
     measuring: Option<u64>,
@@ -77,10 +92,17 @@ struct Window {
 /// What one round trip showed.
 #[derive(Debug, Clone)]
 struct Round {
-    /// It ends when something sent after this is acknowledged.
+    /// Only what was sent since is its own.
     started: Instant,
-    smallest: Option<Duration>,
-    acked: u64,
+    /// What was sent after this is not a sample.
+    full_at: Instant,
+    /// When something sent after this is acknowledged, all samples are that were not
+    /// lost, also those that were overtaken.
+    ends_at: Instant,
+    /// How long each packet took.
+    samples: Vec<Duration>,
+    /// Something that was sent after the end is acknowledged.
+    ended: bool,
     lost: u64,
     /// The window was really used.
     full: bool,
@@ -92,8 +114,28 @@ fn target(base: Duration) -> Duration {
 }
 
 impl Round {
-    fn new(now: Instant) -> Self {
-        Self { started: now, smallest: None, acked: 0, lost: 0, full: false }
+    /// On a path with this delay.
+    fn new(now: Instant, path: Duration) -> Self {
+        Self {
+            started: now,
+            full_at: now + path / 2,
+            ends_at: now + path * 3 / 4,
+            samples: Vec::new(),
+            ended: false,
+            lost: 0,
+            full: false,
+        }
+    }
+
+    /// To measure the path with so little under way that each packet counts.
+    fn measuring(now: Instant) -> Self {
+        Self { full_at: now + BASE_LIFE, ..Self::new(now, Duration::ZERO) }
+    }
+
+    /// What this share of the packets took at most.
+    fn delay(&mut self, numerator: usize, denominator: usize) -> Option<Duration> {
+        let at = self.samples.len() * numerator / denominator;
+        (at < self.samples.len()).then(|| *self.samples.select_nth_unstable(at).1)
     }
 }
 
@@ -108,8 +150,9 @@ impl Window {
             window: INITIAL * mtu,
             slow_start: true,
             base: None,
-            round: Round::new(now),
-            latest: None,
+            shorter: None,
+            round: Round::measuring(now),
+            delay: None,
             slowed_at: now,
             measuring: None,
         }
@@ -121,9 +164,10 @@ impl Window {
         if epoch != self.seen_epoch {
             self.seen_epoch = epoch;
             self.base = None;
+            self.shorter = None;
             self.measuring = None;
-            self.latest = None;
-            self.round = Round::new(now);
+            self.delay = None;
+            self.round = Round::measuring(now);
             self.slow_start = true;
             self.window = self.window.min(4 * INITIAL * self.mtu);
             self.slowed_at = now;
@@ -131,35 +175,25 @@ impl Window {
     }
 
     fn end_round(&mut self, now: Instant) {
-        let round = std::mem::replace(&mut self.round, Round::new(now));
-        let Some(smallest) = round.smallest else { return };
+        let path = self.base.map_or(Duration::ZERO, |(_, base)| base);
+        let mut round = std::mem::replace(&mut self.round, Round::new(now, path));
+        let (full, enough) = (round.full, round.samples.len() >= SAMPLES_MIN);
         if let Some(window) = self.measuring.take() {
-            self.base = Some((now, smallest));
+            self.base = round.delay(1, 2).map(|delay| (now, delay)).or(self.base);
             self.window = window;
             return;
         }
-        let base = match self.base {
-            Some((at, base)) if base < smallest => {
-                if round.full && now.duration_since(at) > BASE_LIFE {
-                    self.measuring = Some(self.window);
-                    self.window = MINIMUM * self.mtu;
-                    return;
-                }
-                base
-            }
-            _ => {
-                self.base = Some((now, smallest));
-                smallest
-            }
-        };
-        let (queue, target) = (smallest - base, target(base));
-        if !round.full {
+        let (Some(delay), Some(middle)) = (round.delay(3, 10), round.delay(1, 2)) else { return };
+        self.delay = Some(delay);
+        let Some(base) = self.path(now, middle, full, enough) else { return };
+        let (queue, target) = (delay.saturating_sub(base), target(base));
+        if !full {
             // an unused window says nothing about the path, and a lone packet's
             // acknowledgement is held back by the peer
         } else if queue > target {
             // what the path carried, with the queue that we want and no more
             self.slow_start = false;
-            let keep = (base + target).as_secs_f64() / smallest.as_secs_f64();
+            let keep = (base + target).as_secs_f64() / delay.as_secs_f64();
             self.scale(keep.max(0.5));
         } else if self.slow_start {
             if queue > target / 2 {
@@ -174,6 +208,39 @@ impl Window {
         }
     }
 
+    /// The path's own delay after a round with this one; none when it is to be
+    /// measured anew.
+    fn path(
+        &mut self,
+        now: Instant,
+        delay: Duration,
+        full: bool,
+        enough: bool,
+    ) -> Option<Duration> {
+        let Some((at, base)) = self.base else {
+            self.base = Some((now, delay));
+            return Some(delay);
+        };
+        if delay <= base {
+            match self.shorter.take() {
+                Some(other) => self.base = Some((now, delay.max(other))),
+                None if enough => self.shorter = Some(delay),
+                None => {}
+            }
+            return self.base.map(|(_, base)| base);
+        }
+        self.shorter = None;
+        if full && self.window <= SMALL * self.mtu && delay - base > target(base) {
+            self.base = Some((now, delay));
+        } else if full && now.duration_since(at) > BASE_LIFE {
+            self.measuring = Some(self.window);
+            self.window = SMALL * self.mtu;
+            self.round = Round::measuring(now);
+            return None;
+        }
+        self.base.map(|(_, base)| base)
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -186,9 +253,29 @@ impl Window {
     }
 
     fn is_queued(&self) -> bool {
-        self.latest
+        self.delay
             .zip(self.base)
-            .is_some_and(|(latest, (_, base))| latest.saturating_sub(base) > target(base) / 2)
+            .is_some_and(|(delay, (_, base))| delay.saturating_sub(base) > target(base) / 2)
+    }
+
+    fn acked(&mut self, now: Instant, sent: Instant, app_limited: bool) {
+        self.look_for_swap(now);
+        self.round.full |= !app_limited;
+        if sent < self.round.started {
+            return; // its delay belongs to the round before, or to the carrier before
+        }
+        if sent <= self.round.full_at && self.round.samples.len() < SAMPLES_MAX {
+            self.round.samples.push(now.duration_since(sent));
+        }
+        self.round.ended |= sent >= self.round.ends_at;
+    }
+
+    fn acks_end(&mut self, now: Instant) {
+        let enough = (self.base.is_some() && self.measuring.is_none())
+            || self.round.samples.len() >= SAMPLES_MIN;
+        if enough && self.round.ended {
+            self.end_round(now);
+        }
     }
 }
 
@@ -197,20 +284,11 @@ impl Controller for Window {
         &mut self,
         now: Instant,
         sent: Instant,
-        bytes: u64,
+        _bytes: u64,
         app_limited: bool,
         _rtt: &RttEstimator,
     ) {
-        self.look_for_swap(now);
-        self.round.acked += bytes;
-        self.round.full |= !app_limited;
-        if sent < self.round.started {
-            return; // its delay belongs to the round before, or to the carrier before
-        }
-        // acknowledgements come in batches; the youngest waited least for its own
-        let sample = now.duration_since(sent);
-        self.latest = Some(sample);
-        self.round.smallest = Some(self.round.smallest.map_or(sample, |s| s.min(sample)));
+        self.acked(now, sent, app_limited);
     }
 
     fn on_end_acks(
@@ -220,9 +298,7 @@ impl Controller for Window {
         _app_limited: bool,
         _largest: Option<u64>,
     ) {
-        if self.round.smallest.is_some() {
-            self.end_round(now);
-        }
+        self.acks_end(now);
     }
 
     fn on_congestion_event(
@@ -268,52 +344,4 @@ impl Controller for Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A path with a fixed delay and rate and an endless buffer, one round per
-    /// step: what the standing queue becomes.
-    fn settle(rate: f64, delay: Duration, rounds: u32) -> (Window, Duration) {
-        let start = Instant::now();
-        let mut now = start;
-        let mut window = Window::new(Arc::default(), now, 16384);
-        let mut queue = Duration::ZERO;
-        for _ in 0..rounds {
-            let sent = now;
-            let carried = rate * delay.as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "a test's arithmetic")]
-            let excess = (window.window as f64 - carried).max(0.0);
-            queue = Duration::from_secs_f64(excess / rate);
-            now += delay + queue;
-            window.round.started = sent;
-            window.round.full = true;
-            window.latest = Some(now - sent);
-            window.round.smallest = Some(now - sent);
-            window.on_end_acks(now, 0, false, None);
-        }
-        (window, queue)
-    }
-
-    #[test]
-    fn the_queue_settles_near_the_target_and_the_path_is_full() {
-        // 205 rounds of 50 ms end a little after the path was measured again
-        for (rate, delay_ms) in [(10e6, 40), (200e6, 1), (10e6, 80), (500e6, 1)] {
-            let delay = Duration::from_millis(delay_ms);
-            let (window, queue) = settle(rate, delay, 260);
-            assert!(queue <= target(delay) * 3 / 2, "{rate} {delay_ms}: a queue of {queue:?}");
-            #[expect(clippy::cast_precision_loss, reason = "a test's arithmetic")]
-            let full = window.window as f64 >= rate * delay.as_secs_f64() * 0.9;
-            assert!(full, "{rate} {delay_ms}: a window of {}", window.window);
-        }
-    }
-
-    #[test]
-    fn a_swap_forgets_the_old_path() {
-        let (mut window, _) = settle(10e6, Duration::from_millis(40), 100);
-        window.epoch.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        window.on_congestion_event(now, now, true, 1 << 20);
-        assert!(window.slow_start && window.base.is_none());
-        assert!(window.window >= MINIMUM * window.mtu);
-    }
-}
+mod tests;

@@ -141,9 +141,19 @@ struct SideState {
     present: u64,
     lost: Option<String>,
     degraded: Option<String>,
-    /// What that side cannot say anything about, with the reason; none for
-    /// what is ignored, which is no problem.
-    unsyncable: BTreeMap<RelPath, Option<Box<str>>>,
+    /// What that side cannot say anything about.
+    unsyncable: BTreeMap<RelPath, Unsyncable>,
+}
+
+/// Why a side cannot say anything about a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unsyncable {
+    /// An ignore rule names it.
+    Ignored,
+    /// Its writer has not closed it yet.
+    BeingWritten,
+    /// For people.
+    Problem(Box<str>),
 }
 
 /// One sync's decisions.

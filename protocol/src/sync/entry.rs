@@ -12,6 +12,9 @@ pub type Digest = [u8; 32];
 /// sync's business, and least of all deleted.
 pub const IGNORED: &str = "ignored";
 
+/// The problem of a new path whose writer has not closed it yet; it will be seen.
+pub const BEING_WRITTEN: &str = "is being written to";
+
 /// What a path holds. Absence is `Option::None` around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {

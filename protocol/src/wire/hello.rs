@@ -13,9 +13,25 @@ pub struct HubHello {
     /// Names the hub's session in the agent's log.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub session: [u8; 16],
-    /// It would like to come by UDP as well.
+    /// Whether it would like to come by UDP as well.
     #[n(2)]
-    pub wants_udp: bool,
+    pub udp: UdpWish,
+}
+
+/// What a hub would like of an agent's UDP. It stays the same for all hellos of
+/// one session, because it decides how large the session's datagrams are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum UdpWish {
+    /// The bootstrap channel is enough.
+    #[n(0)]
+    None,
+    /// A port that only this machine reaches: hub and agent share it.
+    #[n(1)]
+    Loopback,
+    /// A port on every address.
+    #[n(2)]
+    Anywhere,
 }
 
 /// From the agent.

@@ -95,8 +95,10 @@ impl Wanted {
     pub fn end(&self, leave: Leave) -> Vec<Effect> {
         let close = |spec: &String| Effect::CloseForward { spec: spec.clone() };
         let mut effects: Vec<Effect> = self.forwards.keys().map(close).collect();
-        if leave == Leave::Nothing && self.settings.app.is_some() {
-            effects.push(Effect::StopApp);
+        if leave == Leave::Nothing {
+            // A hub that was just started for this has not met its agent yet.
+            effects.push(Effect::AwaitLink);
+            effects.extend(self.settings.app.as_ref().map(|_| Effect::StopApp));
         }
         effects
             .extend(self.syncs.keys().map(|name| Effect::StopSync { name: name.clone(), leave }));

@@ -1,10 +1,11 @@
 //! What faces ask of a running sync.
 
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use protocol::io::replica::{DeltaReader, Edit, Fetched, Replica, ReplicaError, TrashItem};
 use protocol::limits::INLINE_BODY_MAX;
-use protocol::path::RelPath;
+use protocol::path::{RelPath, typed};
 use protocol::sync::controller::Resume as Release;
 use protocol::sync::entry::{Entry, Observation, Op, Outcome, Side};
 use protocol::wire::stream::Priority;
@@ -75,13 +76,15 @@ impl Actor {
         None
     }
 
-    /// A path as a face names it: below the local root, absolute or relative.
+    /// A path as a face names it, and as it is shown: below the local root, absolute
+    /// or relative.
     fn path(&self, path: &str) -> Result<RelPath, SyncError> {
         let outside = || SyncError(format!("`{path}` is not below {}", self.spec.alpha.display()));
-        let relative = match std::path::Path::new(path).strip_prefix(&self.spec.alpha) {
+        let named = std::path::PathBuf::from(std::ffi::OsString::from_vec(typed(path)));
+        let relative = match named.strip_prefix(&self.spec.alpha) {
             Ok(below) => below.to_path_buf(),
-            Err(_) if path.starts_with('/') => return Err(outside()),
-            Err(_) => path.into(),
+            Err(_) if named.is_absolute() => return Err(outside()),
+            Err(_) => named,
         };
         let plain: std::path::PathBuf = relative.components().collect();
         let bytes = plain.as_os_str().as_encoded_bytes();

@@ -8,7 +8,7 @@ use protocol::io::connection::Connection;
 use protocol::io::replica::{Replica, ReplicaError};
 use protocol::path::RelPath;
 use protocol::sync::entry::{Entry, Observation, Side};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Actor, Done, Slot, at, status};
 
@@ -59,10 +59,8 @@ impl Actor {
             return;
         }
         let (observed_tx, observed_rx) = mpsc::channel(OBSERVED_MAX);
-        let opening = match (side, &self.connection) {
-            (Side::Alpha, _) => self.replicas.alpha(observed_tx),
-            (Side::Beta, Some(connection)) => self.replicas.beta(connection.clone(), observed_tx),
-            (Side::Beta, None) => return,
+        let Some(opening) = self.replicas.of(side, self.connection.as_ref(), observed_tx) else {
+            return;
         };
         slot.opening = true;
         slot.generation += 1;
@@ -71,6 +69,43 @@ impl Actor {
         slot.observed_rx = Some(observed_rx);
         self.controller.opened(side);
         self.tasks.spawn(async move { Done::Opened { side, generation, result: opening.await } });
+    }
+
+    /// Removes what the sync keeps in both trees, with as many connections as it
+    /// takes.
+    pub(super) async fn remove_traces(
+        &mut self,
+        mut connection_rx: watch::Receiver<Option<Connection>>,
+    ) {
+        for side in [Side::Alpha, Side::Beta] {
+            while let Err(error) = self.remove_traces_of(side).await {
+                if matches!(error, ReplicaError::Refused(_)) || side == Side::Alpha {
+                    tracing::warn!(%error, "unable to remove what a sync kept in a tree");
+                    break;
+                }
+                if connection_rx.changed().await.is_err() {
+                    break; // the hub ends
+                }
+                self.connection = connection_rx.borrow_and_update().clone();
+            }
+        }
+    }
+
+    async fn remove_traces_of(&mut self, side: Side) -> Result<(), ReplicaError> {
+        let slot = &mut self.slots[at(side)];
+        slot.observed_rx = None; // nothing is seen any more
+        let replica = match slot.replica.take() {
+            Some(replica) => replica,
+            // Not opened yet: an earlier hub's traces go, too.
+            None => {
+                let (observed_tx, observed_rx) = mpsc::channel(OBSERVED_MAX);
+                let opening = self.replicas.of(side, self.connection.as_ref(), observed_tx);
+                let opened = opening.ok_or(ReplicaError::Unreachable)?.await?;
+                drop(observed_rx); // it waits for who reads it
+                opened
+            }
+        };
+        replica.remove_traces().await
     }
 
     pub(super) fn opened(

@@ -30,7 +30,7 @@ impl Actor {
             Phase::Braked(reason) => Some(format!("the sync stopped for safety: {reason}")),
             _ => self.slots.iter().find_map(|slot| slot.halted.clone()),
         };
-        let settled = self.controller.phase() == Phase::Settled;
+        let settled = self.is_settled();
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
             let seen = waiter.barriers == [Barrier::Passed; 2];
@@ -44,9 +44,18 @@ impl Actor {
         }
     }
 
+    /// Nothing is left to do, and a killed hub would know it again: without the
+    /// ancestor the next one takes an edit there for what was always there.
+    fn is_settled(&self) -> bool {
+        self.controller.phase() == Phase::Settled && self.store.is_saved()
+    }
+
     pub(super) fn save(&mut self, now: Instant) {
         if self.store.wants_snapshot() && (self.store.has_failed() || self.flush_at.is_none()) {
             self.store.snapshot(self.controller.records());
+        }
+        if self.controller.phase() == Phase::Settled {
+            self.flush_at = self.store.is_dirty().then_some(now); // nothing is in its way
         }
         match self.flush_at {
             None if self.store.is_dirty() => self.flush_at = Some(now + FLUSH_EVERY),
@@ -62,7 +71,11 @@ impl Actor {
     pub(super) fn tell(&mut self, now: Instant) {
         let halted = self.slots.iter().find_map(|slot| slot.halted.as_deref());
         let due = self.status_at.is_some_and(|at| at <= now);
-        let current = status::current(&self.spec, self.controller.summary(), halted, &self.recent);
+        let mut summary = self.controller.summary();
+        if summary.phase == Phase::Settled && !self.is_settled() {
+            summary.phase = Phase::Applying;
+        }
+        let current = status::current(&self.spec, summary, halted, &self.recent);
         let known = self.status_tx.borrow();
         let same_phase =
             std::mem::discriminant(&known.phase) == std::mem::discriminant(&current.phase);

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::quic::stream_carrier;
 use super::*;
+use crate::limits::CARRIER_QUEUE_PARK;
 
 struct Flag(std::sync::atomic::AtomicBool);
 

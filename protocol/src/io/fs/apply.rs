@@ -314,8 +314,7 @@ impl Job<'_> {
             .and_then(|fd| store::names(fd.as_fd()))
             .ok()
             .filter(|names| !names.is_empty())?;
-        let shown: Vec<_> =
-            names.iter().take(3).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let shown: Vec<_> = names.iter().take(3).map(|name| crate::path::shown(name)).collect();
         let more = if names.len() > shown.len() { ", …" } else { "" };
         let message = format!(
             "the folder {} still holds what is not synced ({}{more}) and was kept",

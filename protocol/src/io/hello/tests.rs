@@ -1,9 +1,10 @@
 //! Hellos, whole and broken.
 
 use super::*;
+use crate::wire::hello::UdpWish;
 
 fn hub_hello() -> HubHello {
-    HubHello { fingerprint: [1; 32], session: [2; 16], wants_udp: false }
+    HubHello { fingerprint: [1; 32], session: [2; 16], udp: UdpWish::None }
 }
 
 fn agent_hello() -> AgentHello {

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::lane::{Lane, Place, index};
-use super::{Controller, Effect, Report};
+use super::{Controller, Effect, Report, Unsyncable};
 use crate::error::WireError;
 use crate::limits::{SYNC_BODIES_HELD_MAX, SYNC_RETRY_MAX, SYNC_RETRY_MIN};
 use crate::path::RelPath;
 use crate::sync::ancestor::{Ancestor, same_content};
-use crate::sync::entry::{Entry, IGNORED, Observation, Outcome, Side, agree};
+use crate::sync::entry::{BEING_WRITTEN, Entry, IGNORED, Observation, Outcome, Side, agree};
 use crate::sync::merge::Acquaintance;
 
 impl Controller {
@@ -76,7 +76,11 @@ impl Controller {
                 let unsyncable = &mut self.sides[index(side)].unsyncable;
                 match problem {
                     Some(problem) => {
-                        let reason = (problem != IGNORED).then(|| problem.into_boxed_str());
+                        let reason = match problem.as_str() {
+                            IGNORED => Unsyncable::Ignored,
+                            BEING_WRITTEN => Unsyncable::BeingWritten,
+                            _ => Unsyncable::Problem(problem.into_boxed_str()),
+                        };
                         unsyncable.insert(path.clone(), reason);
                     }
                     None => {

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Controller;
 use super::lane::{Lane, Place, index};
+use super::{Controller, Unsyncable};
 use crate::limits::SYNC_LISTED_MAX;
 use crate::path::RelPath;
 use crate::sync::entry::{Entry, Side, agree};
@@ -125,8 +125,10 @@ impl Controller {
             Some((path.clone(), problem))
         });
         let unsyncable = self.sides.iter().flat_map(|side| &side.unsyncable);
-        let unsyncable = unsyncable
-            .filter_map(|(path, problem)| Some((path.clone(), problem.as_ref()?.to_string())));
+        let unsyncable = unsyncable.filter_map(|(path, reason)| match reason {
+            Unsyncable::Problem(problem) => Some((path.clone(), problem.to_string())),
+            Unsyncable::Ignored | Unsyncable::BeingWritten => None,
+        });
         let degraded = [Side::Alpha, Side::Beta]
             .into_iter()
             .filter_map(|side| Some((side, self.sides[index(side)].degraded.clone()?)));
@@ -168,8 +170,13 @@ impl Controller {
             let above = core::iter::successors(Some(path.clone()), RelPath::parent)
                 .find_map(|at| Some((at.clone(), unsyncable.get(&at)?.clone())));
             match above {
-                Some((_, None)) => return Some(format!("an ignore rule names it {name}")),
-                Some((at, Some(problem))) => {
+                Some((_, Unsyncable::Ignored)) => {
+                    return Some(format!("an ignore rule names it {name}"));
+                }
+                Some((at, Unsyncable::BeingWritten)) => {
+                    return Some(format!("`{at}` waits {name} for its writer to close it"));
+                }
+                Some((at, Unsyncable::Problem(problem))) => {
                     return Some(format!("`{at}` cannot be synced {name}: {problem}"));
                 }
                 None => {}
@@ -252,7 +259,7 @@ fn describe(ancestor: Option<&Entry>, state: Option<&Entry>) -> String {
         (Some(_), Some(Entry::File { .. })) => "made a file".to_string(),
         (_, Some(Entry::Directory { .. })) => "made a directory".to_string(),
         (_, Some(Entry::Symlink { target })) => {
-            format!("made a link to {}", String::from_utf8_lossy(target))
+            format!("made a link to {}", crate::path::shown(target))
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::error::{ErrorCode, WireError};
 use crate::limits::SYNC_BATCH_OPS_MAX;
-use crate::sync::entry::{IGNORED, Observation, Outcome};
+use crate::sync::entry::{BEING_WRITTEN, IGNORED, Observation, Outcome};
 
 fn path(text: &str) -> RelPath {
     RelPath::parse(text.as_bytes()).unwrap()
@@ -168,6 +168,18 @@ fn an_ignored_path_is_never_a_deletion() {
     assert_eq!(world.carried(), [""; 0]);
     assert!(world.controller.summary().problems.is_empty());
     assert!(world.controller.why(&path("dir/b")).unwrap().contains("ignore rule"));
+}
+
+#[test]
+fn what_is_being_written_is_no_problem_and_no_deletion() {
+    let mut world = World::new(&[("a", file(1))]);
+    let problem = Some(BEING_WRITTEN.to_string());
+    world.observe(Side::Alpha, Observation::Problem { path: path("a"), problem });
+    world.scan(Side::Alpha, &[]);
+    world.pass(5000);
+    assert_eq!(world.carried(), [""; 0]);
+    assert!(world.controller.summary().problems.is_empty());
+    assert!(world.controller.why(&path("a")).unwrap().contains("its writer"));
 }
 
 #[test]

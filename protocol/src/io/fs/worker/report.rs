@@ -13,7 +13,7 @@ use crate::io::fs::rules::RULES_NAME;
 use crate::io::fs::tree::Tree;
 use crate::limits::SEEN_BODY_MAX;
 use crate::path::RelPath;
-use crate::sync::entry::{IGNORED, Observation, agree};
+use crate::sync::entry::{BEING_WRITTEN, IGNORED, Observation, agree};
 use crate::sync::settle::Change;
 
 /// What a change of the index has to be followed by.
@@ -119,10 +119,9 @@ impl Worker {
                     Observation::Seen { rev, path: path.clone(), state: Some(state), body: None }
                 }
                 None => {
-                    let why = "is being written to";
-                    let what = What::Odd(why.into());
+                    let what = What::Odd(BEING_WRITTEN.into());
                     index.insert(path, Known { stamp: Stamp::default(), racy: false, what });
-                    Observation::Problem { path: path.clone(), problem: Some(why.into()) }
+                    Observation::Problem { path: path.clone(), problem: Some(BEING_WRITTEN.into()) }
                 }
             }
         };
