@@ -53,9 +53,10 @@ pub fn load() -> Result<AgentFile, ClusterError> {
 fn is_static(elf: &[u8]) -> bool {
     let number = |at: usize, len: usize| -> Option<usize> {
         let bytes = elf.get(at..at + len)?;
-        let value = bytes.iter().rev().try_fold(0usize, |sum, byte| {
-            sum.checked_mul(256)?.checked_add(usize::from(*byte))
-        });
+        let value = bytes
+            .iter()
+            .rev()
+            .try_fold(0usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)));
         value
     };
     let header = || -> Option<bool> {

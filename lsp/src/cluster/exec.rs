@@ -5,9 +5,9 @@
 //! messages and does not end its reader when it is dropped.
 
 use futures_util::{SinkExt, StreamExt};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::AttachParams;
 use kube::{Api, Client};
-use k8s_openapi::api::core::v1::Pod;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::task::AbortOnDropHandle;
@@ -52,11 +52,8 @@ pub async fn exec(
 ) -> Result<Exec, ClusterError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let tried = || format!("exec in container {} of pod {}", place.container, place.pod);
-    let params = AttachParams::default()
-        .container(&place.container)
-        .stdin(true)
-        .stdout(true)
-        .stderr(true);
+    let params =
+        AttachParams::default().container(&place.container).stdin(true).stdout(true).stderr(true);
     let request = kube::core::Request::new(api.resource_url())
         .exec(&place.pod, command.iter().copied(), &params)
         .map_err(|error| ClusterError::api(tried())(kube::Error::BuildRequest(error)))?;

@@ -76,7 +76,9 @@ pub fn command(place: &Place, id: &str, digest: &str) -> [String; 3] {
     let mut places = vec!["/tmp"];
     places.extend(place.mounts.iter().map(String::as_str));
     // Mount paths with blanks or quotes are no places for an agent.
-    places.retain(|path| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte)));
+    places.retain(|path| {
+        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    });
     let places = places.join(" ");
     let script = format!("id={id} digest={digest} places='{places}'{SCRIPT}");
     ["sh".into(), "-c".into(), script]
@@ -88,9 +90,9 @@ pub fn command(place: &Place, id: &str, digest: &str) -> [String; 3] {
 /// Why it is not, in words.
 pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), String> {
     loop {
-        let line = tokio::time::timeout(STEP_PATIENCE, line(exec))
-            .await
-            .map_err(|_| format!("the container said nothing for {} s", STEP_PATIENCE.as_secs()))??;
+        let line = tokio::time::timeout(STEP_PATIENCE, line(exec)).await.map_err(|_| {
+            format!("the container said nothing for {} s", STEP_PATIENCE.as_secs())
+        })??;
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match word {
             "towline-ok" => return Ok(()),
@@ -99,7 +101,9 @@ pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), String> {
                 tokio::time::timeout(UPLOAD_PATIENCE, upload)
                     .await
                     .map_err(|_| "sending the agent took too long".to_owned())?
-                    .map_err(|error| with_complaints(exec, &format!("sending the agent: {error}")))?;
+                    .map_err(|error| {
+                        with_complaints(exec, &format!("sending the agent: {error}"))
+                    })?;
             }
             "towline-none" => {
                 return Err(format!(
@@ -129,7 +133,8 @@ async fn line(exec: &mut Exec) -> Result<String, String> {
 }
 
 async fn upload(exec: &mut Exec, agent: &AgentFile, gzip: bool) -> std::io::Result<()> {
-    let (bytes, encoding) = if gzip { (compress(&agent.bytes)?, "gzip") } else { (agent.bytes.clone(), "raw") };
+    let (bytes, encoding) =
+        if gzip { (compress(&agent.bytes)?, "gzip") } else { (agent.bytes.clone(), "raw") };
     exec.tx.write_all(format!("{} {encoding}\n", bytes.len()).as_bytes()).await?;
     exec.tx.write_all(&bytes).await
 }

@@ -12,8 +12,18 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 /// Containers that stand beside an app, by the start of their name.
 const SIDECARS: [&str; 12] = [
-    "istio-proxy", "istio-init", "linkerd-proxy", "linkerd-init", "envoy", "vault-agent", "cloud-sql-proxy",
-    "cloudsql-proxy", "daprd", "fluent", "otel-", "consul-",
+    "istio-proxy",
+    "istio-init",
+    "linkerd-proxy",
+    "linkerd-init",
+    "envoy",
+    "vault-agent",
+    "cloud-sql-proxy",
+    "cloudsql-proxy",
+    "daprd",
+    "fluent",
+    "otel-",
+    "consul-",
 ];
 
 /// Where the agent goes.
@@ -70,10 +80,12 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
         let generation = generation_start(pod, pods);
         (std::cmp::Reverse(generation), created, name(pod).to_owned())
     });
-    let kept = last.and_then(|last| members.iter().find(|pod| uid(pod) == last.uid && is_usable(pod)));
-    let Some(pod) = kept.or_else(|| members.iter().find(|pod| is_ready(pod))).or_else(|| {
-        members.iter().find(|pod| is_usable(pod))
-    }) else {
+    let kept =
+        last.and_then(|last| members.iter().find(|pod| uid(pod) == last.uid && is_usable(pod)));
+    let Some(pod) = kept
+        .or_else(|| members.iter().find(|pod| is_ready(pod)))
+        .or_else(|| members.iter().find(|pod| is_usable(pod)))
+    else {
         let reasons = members.iter().map(|pod| format!("{}: {}", name(pod), why_not(pod)));
         return Err(NoPlace::NotRunning { reasons: reasons.collect() });
     };
@@ -121,7 +133,8 @@ fn is_member(workload: &Workload, pod: &Pod) -> bool {
 fn owners(pod: &Pod) -> impl Iterator<Item = (Kind, &str)> {
     let references = pod.metadata.owner_references.iter().flatten();
     let controller = references.into_iter().find(|owner| owner.controller.unwrap_or(false));
-    let direct = controller.and_then(|owner| Some((Kind::parse(&owner.kind)?, owner.name.as_str())));
+    let direct =
+        controller.and_then(|owner| Some((Kind::parse(&owner.kind)?, owner.name.as_str())));
     let above = direct.and_then(|(kind, name)| match kind {
         Kind::ReplicaSet => {
             let hash = pod.metadata.labels.as_ref()?.get(TEMPLATE_HASH)?;

@@ -49,8 +49,11 @@ impl PodExec {
                 self.agent.get_or_init(|| loaded)
             }
         };
-        let namespace =
-            self.workload.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        let namespace = self
+            .workload
+            .namespace
+            .clone()
+            .unwrap_or_else(|| client.default_namespace().to_owned());
         let place = self.place(client, &namespace).await?;
         tracing::info!(pod = place.pod, container = place.container, chosen = ?place.chosen, "the place of the agent");
         let [shell, flag, script] = inject::command(&place, &self.id, &agent.digest);
@@ -91,16 +94,19 @@ impl PodExec {
     async fn selector(&self, client: &Client, namespace: &str) -> Result<String, ClusterError> {
         let name = &self.workload.name;
         let services = Api::<Service>::namespaced(client.clone(), namespace);
-        let service = services
-            .get(name)
-            .await
-            .map_err(ClusterError::api(format!("get the service {name} of namespace {namespace}")))?;
+        let service = services.get(name).await.map_err(ClusterError::api(format!(
+            "get the service {name} of namespace {namespace}"
+        )))?;
         let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
         if selector.is_empty() {
             let why = NoPlace::Unknown { known: Vec::new() };
             return Err(no_place_for(&self.workload, namespace, why));
         }
-        Ok(selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
+        Ok(selector
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect::<Vec<_>>()
+            .join(","))
     }
 }
 

@@ -96,7 +96,11 @@ impl Workload {
                 "-c" | "--container" => &mut workload.container,
                 "-n" | "--namespace" => &mut workload.namespace,
                 "--context" => &mut workload.context,
-                _ => return Err(format!("`{flag}` is no part of a target; known: -c, -n, --context")),
+                _ => {
+                    return Err(format!(
+                        "`{flag}` is no part of a target; known: -c, -n, --context"
+                    ));
+                }
             };
             *seat = Some(value.ok_or_else(|| format!("`{flag}` needs a value"))?.to_owned());
         }

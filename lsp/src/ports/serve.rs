@@ -176,7 +176,7 @@ impl Drop for Counted {
 /// What the agent is asked for.
 pub(super) fn dial(spec: &super::ForwardSpec) -> Dial {
     let protocol = if spec.udp { Protocol::Udp } else { Protocol::Tcp };
-    Dial { host: spec.host.clone(), port: spec.port, protocol }
+    Dial { host: spec.name().to_owned(), port: spec.port, protocol }
 }
 
 /// An error with its causes, in one line.

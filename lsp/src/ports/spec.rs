@@ -8,6 +8,9 @@ use super::{ForwardError, ForwardSpec};
 /// What a forward without a host means.
 const DEFAULT_HOST: &str = "localhost";
 
+/// What may stand before the name of a Kubernetes Service.
+const SERVICE_WORDS: [&str; 3] = ["svc/", "service/", "services/"];
+
 /// Longest host name, in bytes; DNS knows none longer.
 const HOST_LEN_MAX: usize = 255;
 
@@ -36,6 +39,11 @@ impl fmt::Display for ForwardSpec {
 }
 
 impl ForwardSpec {
+    /// The host's name as the target resolves it: a Service has its own name there.
+    pub fn name(&self) -> &str {
+        SERVICE_WORDS.iter().find_map(|word| self.host.strip_prefix(word)).unwrap_or(&self.host)
+    }
+
     /// `HOST:PORT` as the target sees it, with brackets where they are needed.
     pub fn remote(&self) -> String {
         if self.host.contains(':') {

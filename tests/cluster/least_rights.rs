@@ -1,0 +1,137 @@
+//! The main job with the least rights: no more than pods and their exec, under Pod
+//! Security `restricted`, in an image with nothing but a shell.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use harness::{tree, wait};
+
+use crate::shop::Shop;
+
+const WORKLOADS: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: api, namespace: NAMESPACE }
+spec:
+  selector: { matchLabels: { app: api } }
+  template:
+    metadata: { labels: { app: api } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: app
+        image: towline.test/busybox:1
+        imagePullPolicy: Never
+        command: [httpd, -f, -p, '8080', -h, /app]
+        SECURITY
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: db, namespace: NAMESPACE }
+spec:
+  selector: { matchLabels: { app: db } }
+  template:
+    metadata: { labels: { app: db } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: db
+        image: towline.test/busybox:1
+        imagePullPolicy: Never
+        command: [nc, -ll, -p, '5432', -e, cat]
+        SECURITY
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: NAMESPACE }
+spec: { selector: { app: db }, ports: [{ port: 5432 }] }
+";
+
+/// All files of the container but its app's, and all processes.
+fn inventory(shop: &Shop) -> String {
+    let files = "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o \
+                 -path '/app/*' -prune -o -print | sort; ps -o args | grep -v -e 'ps -o' -e find \
+                 -e 'sort' -e grep -e 'sh -c'";
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", files])
+}
+
+fn get(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+}
+
+#[test]
+fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
+    let shop = Shop::new();
+    shop.apply(WORKLOADS);
+    shop.rolled_out("deploy/api");
+    shop.rolled_out("deploy/db");
+    let before = inventory(&shop);
+    let pod = shop.kubectl(&["get", "pods", "-l", "app=api", "-o", "jsonpath={.items[*].spec}"]);
+    let here = shop.sandbox.workspace();
+    tree::write(&here, "index.html = hello\nsrc/a.py = print(1)");
+
+    shop.run(&[
+        "up",
+        "deploy/api",
+        "--sync",
+        ".:/app",
+        "--forward",
+        "0:8080",
+        "--forward",
+        "0:svc/db:5432",
+    ]);
+    let status: serde_json::Value =
+        serde_json::from_str(&shop.run(&["status", "--json"])).expect("JSON");
+    println!("{}", status["link"]);
+    let address = |at: usize| {
+        status["forwards"][at]["local"][0].as_str().expect("a local address").to_owned()
+    };
+    assert_eq!(get(&address(0), "/index.html").as_deref(), Some("hello"));
+    let mut db = TcpStream::connect(address(1)).expect("the Service's forward listens");
+    db.write_all(b"select 1").expect("it takes bytes");
+    let mut answer = [0; 8];
+    db.read_exact(&mut answer).expect("they come back");
+    assert_eq!(&answer, b"select 1");
+    drop(db);
+
+    // both ways
+    fs::write(here.join("index.html"), "edited").expect("an edit");
+    wait::until("the edit to be visible", || {
+        (get(&address(0), "/index.html")? == "edited").then_some(())
+    });
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", "echo built > /app/out.txt"]);
+    wait::until("the container's file to come back", || {
+        (fs::read_to_string(here.join("out.txt")).ok()? == "built\n").then_some(())
+    });
+
+    let told = shop.run(&["exec", "--", "sh", "-c", "id -u; cat /app/index.html"]);
+    assert_eq!(told, "1000\nedited");
+    let failed = shop.try_run(&["exec", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(failed.status.code(), Some(7));
+    let mut cat = shop.command(&["exec", "--", "cat"]);
+    let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut input = cat.stdin.take().expect("a pipe");
+    let copy = sent.clone();
+    let writer = std::thread::spawn(move || input.write_all(&copy));
+    let output = cat.wait_with_output().expect("it ends");
+    writer.join().expect("it does not panic").expect("everything is taken");
+    assert!(output.stdout == sent, "what came back is not what was sent");
+    fs::write(shop.sandbox.path().join("local.bin"), &sent).expect("a file");
+    shop.run(&["cp", "../local.bin", ":/tmp/copied.bin"]);
+    shop.run(&["cp", ":/tmp/copied.bin", "../back.bin"]);
+    assert!(fs::read(shop.sandbox.path().join("back.bin")).expect("it came back") == sent);
+    shop.run(&["exec", "--", "rm", "/tmp/copied.bin"]);
+
+    shop.run(&["down"]);
+    wait::until("the container to be as it was", || (inventory(&shop) == before).then_some(()));
+    let after = shop.kubectl(&["get", "pods", "-l", "app=api", "-o", "jsonpath={.items[*].spec}"]);
+    assert_eq!(after, pod, "the pod was changed");
+    shop.sandbox.assert_nothing_left();
+}
