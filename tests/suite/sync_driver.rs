@@ -249,16 +249,17 @@ async fn what_only_the_local_folder_ignores_is_not_fetched_from_the_target() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_target_never_empties_the_local_folder() {
-    let world = World::new(&[("a", "1"), ("dir/b", "2"), ("dir/c", "3")], &[]).await;
-    fs::remove_file(world.beta("a")).unwrap();
-    fs::remove_dir_all(world.beta("dir")).unwrap();
+    let files = [("all/a", "1"), ("all/dir/b", "2"), ("all/dir/c", "3")];
+    let world = World::new(&files, &[]).await;
+    // In one step: a pause within would be the deletion of a part.
+    fs::rename(world.beta("all"), world.home.path().join("elsewhere")).unwrap();
     let mut status_rx = world.sync.status();
     let braked = |phase: &SyncPhase| matches!(phase, SyncPhase::Braked { .. });
     within(status_rx.wait_for(|status| braked(&status.phase))).await.unwrap();
     assert_eq!(tree(&world.alpha("")).len(), 3);
     world.sync.resume(Resume::Restore).await.unwrap();
     world.wait().await;
-    world.both(&[("a", "1"), ("dir/b", "2"), ("dir/c", "3")]);
+    world.both(&files);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,7 @@ impl Job<'_> {
                 return Outcome::Applied { rev: self.tree.record(path, current), state };
             }
             if !agree(state.as_ref(), self.op.base.as_ref()) {
-                return Outcome::Stale { rev: self.tree.step(), state };
+                return Outcome::Stale { rev: self.tree.record(path, current), state };
             }
             match self.step(current.as_ref(), &mut content) {
                 Step::Done(known) => return self.done(known.as_deref()),
@@ -167,19 +167,21 @@ impl Job<'_> {
         let state = match found {
             Found::Held(known, _) => Some(known),
             Found::Absent => None,
-            Found::Unstable => {
-                // Being written to already. What was wanted was there; the
-                // watcher tells what follows, so the index must not know it.
-                let state = self.op.new.clone();
-                return Outcome::Applied { rev: self.tree.step(), state };
-            }
+            Found::Unstable => return self.as_wanted(), // being written to already
         };
         let entry = state.as_ref().and_then(Known::entry);
         if same_content(entry.as_ref(), self.op.new.as_ref()) {
             return Outcome::Applied { rev: self.tree.record(path, state), state: entry };
         }
-        // It was applied, and edited since: the edit is the watcher's to report.
-        Outcome::Applied { rev: self.tree.step(), state: self.op.new.clone() }
+        self.as_wanted()
+    }
+
+    /// It was applied, and edited since: the edit is the watcher's to tell, by
+    /// how it differs from what is told here.
+    fn as_wanted(&self) -> Outcome {
+        let state = self.op.new.clone();
+        let known = state.as_ref().map(Known::said);
+        Outcome::Applied { rev: self.tree.record(&self.op.path, known), state }
     }
 
     fn prepare(

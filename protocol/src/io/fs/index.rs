@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ignore::gitignore::Gitignore;
 
 use crate::path::RelPath;
-use crate::sync::entry::{Digest, Entry};
+use crate::sync::entry::{BEING_WRITTEN, Digest, Entry};
 
 /// What tells one version of an inode from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,6 +99,27 @@ impl Known {
     pub fn is_directory(&self) -> bool {
         matches!(self.what, What::Directory(_))
     }
+
+    /// Something is there; what, the next look tells.
+    pub fn unsure() -> Self {
+        Self { stamp: Stamp::default(), racy: false, what: What::Odd(BEING_WRITTEN.into()) }
+    }
+
+    /// What was said of a path, though no look has seen it: the next look reads
+    /// the file, and tells what differs.
+    pub fn said(entry: &Entry) -> Self {
+        let (what, stamp) = match entry {
+            Entry::Directory { mode } => (What::Directory(*mode), Stamp::default()),
+            Entry::Symlink { target } => {
+                (What::Symlink(target.as_slice().into()), Stamp::default())
+            }
+            Entry::File { digest, size, mode, mtime_ns } => {
+                let stamp = Stamp { size: *size, mtime_ns: *mtime_ns, ..Stamp::default() };
+                (What::File(*digest, *mode), stamp)
+            }
+        };
+        Self { stamp, racy: true, what }
+    }
 }
 
 impl Default for Index {
@@ -118,6 +139,11 @@ impl Index {
     /// What `path` was last known to hold.
     pub fn get(&self, path: &RelPath) -> Option<&Known> {
         self.dirs.get(&path.parent()?)?.names.get(path.name())
+    }
+
+    /// Whether anything is known to be at `path` or below it.
+    pub fn holds(&self, path: &RelPath) -> bool {
+        self.dirs.contains_key(path) || self.get(path).is_some()
     }
 
     /// A directory that is synced.
@@ -148,21 +174,62 @@ impl Index {
         }
     }
 
+    /// Notes what an outcome tells of `path`, and keeps silent about no other
+    /// path: directories that came to be on the way stand for something that is
+    /// there until the worker has looked at them, and what was known below a
+    /// directory that is gone stays known until the worker has said that it is
+    /// gone too.
+    pub fn tell(&mut self, path: &RelPath, known: Option<Known>) {
+        let Some(parent) = path.parent() else { return };
+        if known.is_some() {
+            self.make_dirs(&parent);
+        }
+        let Some(dir) = self.dirs.get_mut(&parent) else { return };
+        match known {
+            Some(known) if known.is_directory() => {
+                dir.names.insert(path.name().into(), known);
+                self.dirs.entry(path.clone()).or_default();
+                return;
+            }
+            Some(known) => dir.names.insert(path.name().into(), known),
+            None => dir.names.remove(path.name()),
+        };
+        if self.dirs.get(path).is_some_and(|dir| dir.names.is_empty()) {
+            self.forget_dir(path);
+        }
+    }
+
+    fn make_dirs(&mut self, path: &RelPath) {
+        if self.dirs.contains_key(path) {
+            return;
+        }
+        let Some(parent) = path.parent() else { return };
+        self.make_dirs(&parent);
+        if let Some(dir) = self.dirs.get_mut(&parent) {
+            dir.names.entry(path.name().into()).or_insert_with(Known::unsure);
+        }
+        self.dirs.insert(path.clone(), Dir::default());
+    }
+
+    /// Forgets a directory, but not its name in the one above it.
+    fn forget_dir(&mut self, path: &RelPath) -> Option<Dir> {
+        let dir = self.dirs.remove(path)?;
+        // Only where the watch still is this path's: a moved directory keeps
+        // its watch, and the new path may be known already.
+        if let Some(watch) = dir.watch
+            && self.watches.get(&watch) == Some(path)
+        {
+            self.watches.remove(&watch);
+        }
+        Some(dir)
+    }
+
     /// Forgets `path` and everything in it; what is deeper comes first.
     pub fn remove(&mut self, path: &RelPath, removed: &mut Vec<Removed>) {
-        if let Some(dir) = self.dirs.remove(path) {
-            // Only where the watch still is this path's: a moved directory keeps
-            // its watch, and the new path may be known already.
-            if let Some(watch) = dir.watch
-                && self.watches.get(&watch) == Some(path)
-            {
-                self.watches.remove(&watch);
-            }
+        if let Some(dir) = self.forget_dir(path) {
             for (name, known) in dir.names {
                 let Ok(below) = path.join(&name) else { continue };
-                if known.is_directory() {
-                    self.remove(&below, removed);
-                }
+                self.remove(&below, removed);
                 removed.push(Removed { path: below, known });
             }
         }

@@ -22,7 +22,10 @@ struct Bench {
     directory: tempfile::TempDir,
     replica: LocalReplica,
     observations_rx: mpsc::Receiver<Observation>,
+    /// What observations alone told.
     seen: BTreeMap<RelPath, Entry>,
+    /// What a hub believes: by revision, whoever told it.
+    beliefs: BTreeMap<RelPath, (u64, Option<Entry>)>,
     problems: BTreeMap<RelPath, String>,
     history: Vec<Observation>,
     scans: usize,
@@ -78,6 +81,7 @@ impl Bench {
             replica,
             observations_rx,
             seen: BTreeMap::new(),
+            beliefs: BTreeMap::new(),
             problems: BTreeMap::new(),
             history: Vec::new(),
             scans: 0,
@@ -90,7 +94,25 @@ impl Bench {
         self.directory.path().join(name)
     }
 
+    fn believe(&mut self, path: RelPath, rev: u64, state: Option<Entry>) {
+        let belief = self.beliefs.entry(path).or_default();
+        if rev > belief.0 {
+            *belief = (rev, state);
+        }
+    }
+
+    fn believed(&self) -> impl Iterator<Item = (&RelPath, &Entry)> {
+        self.beliefs.iter().filter_map(|(path, (_, state))| Some((path, state.as_ref()?)))
+    }
+
+    fn belief(&self, at: &str) -> Option<&Entry> {
+        self.beliefs.get(&path(at))?.1.as_ref()
+    }
+
     fn take(&mut self, observation: Observation) {
+        if let Observation::Seen { rev, path, state, .. } = &observation {
+            self.believe(path.clone(), *rev, state.clone());
+        }
         match observation.clone() {
             Observation::ScanStarted { .. } => {}
             Observation::Seen { path, state: Some(state), .. } => {
@@ -159,11 +181,18 @@ impl Bench {
         .await;
     }
 
-    async fn apply(&self, edits: Vec<Edit>) -> Vec<Outcome> {
-        soon("an apply", self.replica.apply(edits, Priority::Edit)).await.unwrap()
+    async fn apply(&mut self, edits: Vec<Edit>) -> Vec<Outcome> {
+        let paths: Vec<_> = edits.iter().map(|edit| edit.op.path.clone()).collect();
+        let outcomes = soon("an apply", self.replica.apply(edits, Priority::Edit)).await.unwrap();
+        for (path, outcome) in paths.into_iter().zip(&outcomes) {
+            if let Outcome::Applied { rev, state } | Outcome::Stale { rev, state } = outcome {
+                self.believe(path, *rev, state.clone());
+            }
+        }
+        outcomes
     }
 
-    async fn apply_one(&self, edit: Edit) -> Outcome {
+    async fn apply_one(&mut self, edit: Edit) -> Outcome {
         self.apply(vec![edit]).await.remove(0)
     }
 

@@ -61,18 +61,10 @@ impl Tree {
         found
     }
 
-    /// Remembers the result of an apply; its revision.
+    /// Remembers what an outcome is going to tell; its revision.
     pub fn record(&self, path: &RelPath, known: Option<Known>) -> u64 {
         let mut index = self.index();
-        match known {
-            Some(known) => {
-                if !known.is_directory() && index.dir(path).is_some() {
-                    index.remove(path, &mut Vec::new());
-                }
-                index.insert(path, known);
-            }
-            None => index.remove(path, &mut Vec::new()),
-        }
+        index.tell(path, known);
         index.step()
     }
 

@@ -38,7 +38,7 @@ async fn every_kind_of_edit_is_applied_and_does_not_echo() {
 #[tokio::test]
 async fn time_and_mode_are_carried() {
     use std::os::unix::fs::MetadataExt;
-    let bench = Bench::new(|_| {}).await;
+    let mut bench = Bench::new(|_| {}).await;
     let entry = file(b"x", 0o604);
     applied(bench.apply_one(edit("sub/f", None, Some(&entry), Some(b"x"))).await);
     let metadata = std::fs::metadata(bench.at("sub/f")).unwrap();
@@ -51,7 +51,7 @@ async fn time_and_mode_are_carried() {
 
 #[tokio::test]
 async fn what_is_not_the_base_stays() {
-    let bench = Bench::new(|root| std::fs::write(root.join("f"), "theirs").unwrap()).await;
+    let mut bench = Bench::new(|root| std::fs::write(root.join("f"), "theirs").unwrap()).await;
     let (base, new) = (file(b"base", 0o644), file(b"new", 0o644));
     let tries = [
         edit("f", Some(&base), Some(&new), Some(b"new")),
@@ -73,7 +73,7 @@ async fn what_is_not_the_base_stays() {
 
 #[tokio::test]
 async fn wrong_bodies_are_refused_and_leave_nothing() {
-    let bench = Bench::new(|_| {}).await;
+    let mut bench = Bench::new(|_| {}).await;
     let new = file(b"new", 0o644);
     failed(bench.apply_one(edit("f", None, Some(&new), Some(b"other"))).await);
     failed(bench.apply_one(edit("f", None, Some(&new), None)).await);
@@ -83,7 +83,7 @@ async fn wrong_bodies_are_refused_and_leave_nothing() {
 
 #[tokio::test]
 async fn a_directory_with_ignored_content_stays_and_is_said() {
-    let bench = Bench::new(|root| {
+    let mut bench = Bench::new(|root| {
         std::fs::write(root.join(".gitignore"), "*.o\n").unwrap();
         std::fs::create_dir(root.join("d")).unwrap();
         std::fs::write(root.join("d/keep.o"), "object").unwrap();
@@ -100,7 +100,7 @@ async fn a_directory_with_ignored_content_stays_and_is_said() {
 
 #[tokio::test]
 async fn batches_go_in_an_order_that_works() {
-    let bench = Bench::new(|root| {
+    let mut bench = Bench::new(|root| {
         std::fs::create_dir_all(root.join("old/sub")).unwrap();
         std::fs::write(root.join("old/sub/f"), "f").unwrap();
     })
@@ -160,7 +160,7 @@ async fn no_reader_ever_sees_a_torn_or_missing_file() {
 async fn race(write: fn(&Path, &[u8]), rounds: usize) {
     let mut bench = Bench::new(|root| std::fs::write(root.join("f"), "start").unwrap()).await;
     for round in 0..rounds {
-        let base = bench.seen.get(&path("f")).cloned();
+        let base = bench.belief("f").cloned();
         let ours = format!("ours {round}").into_bytes();
         let theirs = format!("theirs {round}").into_bytes();
         let new = file(&ours, 0o644);
@@ -181,10 +181,7 @@ async fn race(write: fn(&Path, &[u8]), rounds: usize) {
             Outcome::Stale { .. } => assert_eq!(now, theirs, "round {round}"),
             Outcome::Failed(error) => panic!("round {round}: {error}"),
         }
-        assert!(bench.seen[&path("f")].agrees(&file(&now, 0o644)) || now == ours);
-        if now == ours {
-            bench.seen.insert(path("f"), new);
-        }
+        assert!(bench.belief("f").unwrap().agrees(&file(&now, 0o644)), "round {round}");
     }
 }
 
@@ -250,4 +247,41 @@ async fn the_trash_brings_back_and_survives_a_restart() {
     bench.replica.remove_traces().await.unwrap();
     assert!(!bench.at(".towline").exists());
     assert_eq!(bench.body("f"), b"new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_is_there_though_a_directory_goes_as_soon_as_it_came() {
+    let mut bench = Bench::new(|_| {}).await;
+    let (body, link) = (file(b"x", 0o644), Entry::Symlink { target: b"f".to_vec() });
+    let directory = Entry::Directory { mode: 0o700 };
+    let mut there = Vec::new();
+    for round in 0..300 {
+        let name = |below: &str| format!("d{round}{below}");
+        let rows = [
+            // The files come first: another batch has the directory.
+            (name("/sub/f"), &body, Some(b"x".as_slice())),
+            (name("/l"), &link, None),
+            (name(""), &directory, None),
+        ];
+        for (at, new, content) in &rows {
+            let outcome = bench.apply_one(edit(at, None, Some(new), *content)).await;
+            assert!(!matches!(outcome, Outcome::Failed(_)), "{at}: {outcome:?}");
+        }
+        match round % 3 {
+            0 => std::fs::remove_dir_all(bench.at(&name(""))).unwrap(),
+            1 => {
+                std::fs::remove_dir_all(bench.at(&name(""))).unwrap();
+                std::fs::write(bench.at(&name("")), "a file now").unwrap();
+                there.push(name(""));
+            }
+            _ => {
+                std::fs::remove_dir_all(bench.at(&name("/sub"))).unwrap();
+                there.extend([name(""), name("/l")]);
+            }
+        }
+    }
+    bench.flush().await;
+    there.sort();
+    let believed: Vec<_> = bench.believed().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(believed, there);
 }

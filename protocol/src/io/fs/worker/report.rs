@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::Worker;
 use super::scan::Visit;
 use crate::io::fs::dir;
-use crate::io::fs::index::{Index, Known, Removed, Stamp, What};
+use crate::io::fs::index::{Index, Known, Removed, What};
 use crate::io::fs::look::{self, Found};
 use crate::io::fs::rules::RULES_NAME;
 use crate::io::fs::tree::Tree;
@@ -66,7 +66,7 @@ impl Worker {
             Found::Absent => (None, None),
             Found::Held(known, body) => (Some(known), body),
         };
-        let gone = new.is_none() && self.tree.index().get(path).is_some();
+        let gone = new.is_none() && self.tree.index().holds(path);
         if gone && !self.check_root() {
             return;
         }
@@ -119,8 +119,7 @@ impl Worker {
                     Observation::Seen { rev, path: path.clone(), state: Some(state), body: None }
                 }
                 None => {
-                    let what = What::Odd(BEING_WRITTEN.into());
-                    index.insert(path, Known { stamp: Stamp::default(), racy: false, what });
+                    index.insert(path, Known::unsure());
                     Observation::Problem { path: path.clone(), problem: Some(BEING_WRITTEN.into()) }
                 }
             }
@@ -142,7 +141,7 @@ fn remember(
     let was_problem = old.and_then(problem);
     let is_problem = new.as_ref().and_then(problem);
     let is_directory = new.as_ref().is_some_and(Known::is_directory);
-    if old.is_some_and(Known::is_directory) && !is_directory {
+    if index.dir(path).is_some() && !is_directory {
         let mut removed = Vec::new();
         index.remove(path, &mut removed);
         out.veiled = is_problem.is_some();
