@@ -189,20 +189,19 @@ impl Workspace {
     /// # Errors
     /// [`RuntimeError::File`].
     pub fn remote_id(&self) -> Result<String, RuntimeError> {
-        let path = self.dirs.state.join("id");
-        let failed = |source| RuntimeError::File { path: path.clone(), source };
-        let key = match std::fs::read(&path) {
-            Ok(key) if key.len() == 32 => key,
-            Ok(_) | Err(_) => {
-                let mut key = vec![0; 32];
-                protocol::io::random(&mut key).map_err(failed)?;
-                write_atomic(&path, &key)?;
-                key
+        let path = self.state_dir().join("id");
+        match std::fs::read_to_string(&path) {
+            Ok(id) if id.len() == ID_LEN && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                return Ok(id);
             }
-        };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&key).update(self.root.as_os_str().as_encoded_bytes());
-        Ok(hasher.finalize().to_hex()[..ID_LEN].to_owned())
+            Ok(_) | Err(_) => {}
+        }
+        let mut key = [0; ID_LEN / 2];
+        protocol::io::random(&mut key)
+            .map_err(|source| RuntimeError::File { path: path.clone(), source })?;
+        let id: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_atomic(&path, id.as_bytes())?;
+        Ok(id)
     }
 
     /// Where a sync keeps its ancestor and trash.

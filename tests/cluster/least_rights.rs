@@ -22,8 +22,8 @@ spec:
       terminationGracePeriodSeconds: 0
       containers:
       - name: app
-        image: towline.test/busybox:1
-        imagePullPolicy: Never
+        image: BUSYBOX
+        imagePullPolicy: IfNotPresent
         command: [httpd, -f, -p, '8080', -h, /app]
         SECURITY
 ---
@@ -38,8 +38,8 @@ spec:
       terminationGracePeriodSeconds: 0
       containers:
       - name: db
-        image: towline.test/busybox:1
-        imagePullPolicy: Never
+        image: BUSYBOX
+        imagePullPolicy: IfNotPresent
         command: [nc, -ll, -p, '5432', -e, cat]
         SECURITY
 ---

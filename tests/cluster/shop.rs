@@ -73,16 +73,21 @@ subjects: [{{ kind: ServiceAccount, name: dev, namespace: {name} }}]
     /// The account's own way to the cluster.
     fn write_kubeconfig(&self) {
         let token = cluster().kubectl(&["-n", &self.name, "create", "token", "dev"]);
-        let admin = fs::read_to_string(cluster().kubeconfig()).expect("the admin's kubeconfig");
-        let clusters = admin.lines().find(|line| line.starts_with("clusters:")).expect("clusters");
+        let view = ["config", "view", "--raw", "--flatten", "--minify", "-o"];
+        let of_cluster = |what: &str| {
+            let path = format!("jsonpath={{.clusters[0].cluster.{what}}}");
+            cluster().kubectl(&[&view[..], &[&path]].concat())
+        };
+        let authority = of_cluster("certificate-authority-data");
         let text = format!(
             "apiVersion: v1
 kind: Config
-{clusters}
+clusters: [{{name: local, cluster: {{server: '{}', certificate-authority-data: {authority}}}}}]
 users: [{{name: dev, user: {{token: {}}}}}]
 contexts: [{{name: dev, context: {{cluster: local, user: dev, namespace: {}}}}}]
 current-context: dev
 ",
+            of_cluster("server"),
             token.trim(),
             self.name
         );
@@ -91,7 +96,10 @@ current-context: dev
 
     /// Applies a manifest in the namespace.
     pub fn apply(&self, manifest: &str) {
-        let manifest = manifest.replace("NAMESPACE", &self.name).replace("SECURITY", SECURITY);
+        let manifest = manifest
+            .replace("NAMESPACE", &self.name)
+            .replace("SECURITY", SECURITY)
+            .replace("BUSYBOX", &cluster().busybox());
         cluster().apply(&manifest);
     }
 
@@ -136,10 +144,6 @@ current-context: dev
 impl Drop for Shop {
     fn drop(&mut self) {
         // In the background: pods take their time to end.
-        let _ = Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(cluster().kubeconfig())
-            .args(["delete", "namespace", &self.name, "--wait=false"])
-            .output();
+        cluster().kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
     }
 }

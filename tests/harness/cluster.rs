@@ -1,13 +1,15 @@
 //! A real single-node Kubernetes: built from `tests/node`, started in namespaces
-//! of its own, gone with the value. Needs root, Go, and Debian's containerd,
-//! runc, CNI plugins, iproute2, nftables and busybox-static.
+//! of its own, gone with the test run. Needs root, Go, and Debian's containerd,
+//! runc, CNI plugins, iproute2, nftables, iptables, conntrack and busybox-static.
 //!
 //! With `TOWLINE_KEEP_CLUSTER=1` a developer's cluster outlives the test run and
-//! the next run takes it.
+//! the next run takes it. With `TOWLINE_TEST_CLUSTER=1` the cluster that KUBECONFIG
+//! names is taken instead; it has to be able to pull `TOWLINE_TEST_IMAGE`, an image
+//! with BusyBox.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -19,6 +21,7 @@ use crate::wait;
 pub struct Cluster {
     folder: PathBuf,
     number: u8,
+    kubeconfig: PathBuf,
     node: Option<Child>,
 }
 
@@ -51,14 +54,22 @@ impl Cluster {
     /// When it cannot be started: a suite that could not run must not pass.
     pub fn start(number: u8) -> Self {
         let folder = target().join(format!("cluster/{number}"));
-        let running = kept() && kubectl(&folder, &["get", "node", "node"]).is_ok();
-        if running {
-            return Self { folder, number, node: None };
+        if let Some(kubeconfig) = foreign() {
+            let cluster = Self { folder, number, kubeconfig, node: None };
+            fs::create_dir_all(&cluster.folder).expect("the cluster's directory can be made");
+            cluster.kubectl(&["get", "namespaces"]);
+            return cluster;
         }
-        let _ = fs::remove_dir_all(&folder); // a killed predecessor's
-        fs::create_dir_all(&folder).expect("the cluster's directory can be made");
+        let kubeconfig = folder.join("admin.kubeconfig");
+        let mut cluster = Self { folder, number, kubeconfig, node: None };
+        if kept() && cluster.try_kubectl(&["get", "node", "node"]).is_ok() {
+            return cluster;
+        }
+        let _ = fs::remove_dir_all(&cluster.folder); // a killed predecessor's
+        fs::create_dir_all(&cluster.folder).expect("the cluster's directory can be made");
         let mut node = Command::new("setsid");
-        node.arg(binary()).arg("node").arg(&folder).arg(number.to_string());
+        node.arg(binary()).arg("node").args(kept().then_some("--keep"));
+        node.arg(&cluster.folder).arg(number.to_string());
         let mut node = node
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -67,15 +78,24 @@ impl Cluster {
         let mut line = String::new();
         let out = node.stdout.take().expect("stdout is piped");
         BufReader::new(out).read_line(&mut line).expect("the node says something");
-        assert_eq!(line, "ready\n", "the cluster did not start; see {}/log", folder.display());
-        let cluster = Self { folder, number, node: Some(node) };
+        let log = cluster.folder.join("log");
+        assert_eq!(line, "ready\n", "the cluster did not start; see {}", log.display());
+        cluster.node = Some(node);
         cluster.base_images();
         cluster
     }
 
     /// What reaches it as its administrator.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("admin.kubeconfig")
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// An image with BusyBox that its node has or can pull.
+    pub fn busybox(&self) -> String {
+        match foreign() {
+            Some(_) => std::env::var("TOWLINE_TEST_IMAGE").expect("TOWLINE_TEST_IMAGE is set"),
+            None => "towline.test/busybox:1".to_owned(),
+        }
     }
 
     /// The host's end of the link to the node, for `tc` and `ip`.
@@ -88,8 +108,18 @@ impl Cluster {
     /// # Panics
     /// When it fails, with what it said.
     pub fn kubectl(&self, args: &[&str]) -> String {
-        kubectl(&self.folder, args)
-            .unwrap_or_else(|error| panic!("kubectl {}: {error}", args.join(" ")))
+        self.try_kubectl(args).unwrap_or_else(|error| panic!("kubectl {}: {error}", args.join(" ")))
+    }
+
+    fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let mut kubectl = Command::new(binary());
+        kubectl.arg("kubectl").arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        let output = kubectl.output().map_err(|error| format!("it cannot be started: {error}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     /// Applies `manifest`.
@@ -170,7 +200,7 @@ impl Cluster {
         {
             symlink("busybox", root.join("bin").join(applet)).expect("link");
         }
-        let everyone = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o1777));
+        let everyone = fs::Permissions::from_mode(0o1777);
         for name in ["tmp", "app"] {
             fs::set_permissions(root.join(name), everyone.clone()).expect("mode");
         }
@@ -206,6 +236,11 @@ fn kept() -> bool {
     std::env::var_os("TOWLINE_KEEP_CLUSTER").is_some()
 }
 
+fn foreign() -> Option<PathBuf> {
+    std::env::var_os("TOWLINE_TEST_CLUSTER")?;
+    Some(std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster").into())
+}
+
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
 }
@@ -228,18 +263,4 @@ fn binary() -> &'static Path {
         );
         out
     })
-}
-
-fn kubectl(folder: &Path, args: &[&str]) -> Result<String, String> {
-    let output = Command::new("kubectl")
-        .arg("--kubeconfig")
-        .arg(folder.join("admin.kubeconfig"))
-        .args(args)
-        .output();
-    let output = output.map_err(|error| format!("kubectl cannot be started: {error}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
 }

@@ -1,6 +1,7 @@
 // The test cluster: a whole single-node Kubernetes linked from the published
 // modules into one binary. The first argument says what this process is: one of
-// the components, or `node`, which starts all of them in namespaces of its own.
+// the components, `node`, which starts all of them in namespaces of its own,
+// `image`, which makes images for it, or `kubectl`.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -37,6 +39,7 @@ func main() {
 	os.Args = append([]string{name}, os.Args[2:]...)
 	components := map[string]func() *cobra.Command{
 		"kube-apiserver":          func() *cobra.Command { return apiserver.NewAPIServerCommand() },
+		"kubectl":                 func() *cobra.Command { return kubectl.NewDefaultKubectlCommand() },
 		"kube-controller-manager": func() *cobra.Command { return manager.NewControllerManagerCommand() },
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 		"kube-proxy":              func() *cobra.Command { return proxy.NewProxyCommand() },

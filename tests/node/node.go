@@ -29,7 +29,7 @@ type node struct {
 
 func parseNode(args []string) node {
 	if len(args) != 2 {
-		fail("usage: node node DIR NUMBER")
+		fail("usage: node node [--keep] DIR NUMBER")
 	}
 	dir, err := filepath.Abs(args[0])
 	check(err, "resolve %s", args[0])
@@ -50,8 +50,12 @@ func (n node) path(name ...string) string {
 
 // runNode makes the namespaces and stays as their parent; prints "ready" on
 // standard output once the node can run pods, and ends when it is told to, when
-// standard input closes, or when the node ends.
+// the node ends, or, without `--keep`, when standard input closes.
 func runNode(args []string) {
+	keep := len(args) > 0 && args[0] == "--keep"
+	if keep {
+		args = args[1:]
+	}
 	n := parseNode(args)
 	for _, name := range []string{"pki", "log", "etcd", "cni", "manifests", "podlogs"} {
 		check(os.MkdirAll(n.path(name), 0o755), "make %s", name)
@@ -92,14 +96,19 @@ func runNode(args []string) {
 	}()
 	n.waitReady()
 	fmt.Println("ready")
+	if keep {
+		select {}
+	}
 	_, _ = os.Stdin.Read(make([]byte, 1))
 	stop()
 }
 
 func (n node) waitReady() {
+	self, err := os.Executable()
+	check(err, "find this executable")
 	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
-		out, _ := exec.Command("kubectl", "--kubeconfig", n.path("admin.kubeconfig"), "get", "node", "node",
+		out, _ := exec.Command(self, "kubectl", "--kubeconfig", n.path("admin.kubeconfig"), "get", "node", "node",
 			"-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`).Output()
 		if strings.TrimSpace(string(out)) == "True" {
 			return

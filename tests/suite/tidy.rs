@@ -14,6 +14,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["protocol/src/io/"]),
     ("rcgen", &["protocol/src/io/"]),
     ("notify", &["lsp/src/config/watch.rs"]),
+    ("kube", &["lsp/src/cluster"]),
+    ("k8s_openapi", &["lsp/src/cluster"]),
     ("ignore", &["protocol/src/io/fs/"]),
     ("hickory_resolver", &["agent/src/dns"]),
     ("pty_process", &["agent/src/exec"]),
@@ -167,7 +169,9 @@ fn files_hold_one_concept() {
 fn dependencies_come_from_the_registry_and_need_no_openssl() {
     let lock = fs::read_to_string(repository().join("Cargo.lock")).expect("lock file");
     assert!(!lock.contains("git+"), "a dependency comes from git");
-    assert!(!lock.contains("name = \"openssl"), "a dependency needs openssl");
+    for needed in ["name = \"openssl\"", "name = \"openssl-sys\"", "name = \"native-tls\""] {
+        assert!(!lock.contains(needed), "a dependency needs openssl: {needed}");
+    }
 }
 
 #[test]

@@ -53,11 +53,8 @@ pub fn load() -> Result<AgentFile, ClusterError> {
 fn is_static(elf: &[u8]) -> bool {
     let number = |at: usize, len: usize| -> Option<usize> {
         let bytes = elf.get(at..at + len)?;
-        let value = bytes
-            .iter()
-            .rev()
-            .try_fold(0usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)));
-        value
+        let mut digits = bytes.iter().rev().copied().map(usize::from);
+        digits.try_fold(0usize, |sum, digit| sum.checked_mul(256)?.checked_add(digit))
     };
     let header = || -> Option<bool> {
         if elf.get(..5)? != b"\x7fELF\x02" {

@@ -67,11 +67,7 @@ pub async fn exec(
         while let Some(Ok(message)) = source.next().await {
             let Message::Binary(bytes) = message else { continue };
             match bytes.split_first() {
-                Some((&STDOUT, bytes)) => {
-                    if out.write_all(bytes).await.is_err() {
-                        return;
-                    }
-                }
+                Some((&STDOUT, bytes)) if out.write_all(bytes).await.is_err() => return,
                 Some((&STDERR, bytes)) => kept.push(bytes),
                 Some((&STATUS, bytes)) => kept.push(ended(bytes).as_bytes()),
                 _ => {}
