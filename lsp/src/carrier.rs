@@ -27,6 +27,12 @@ pub trait Bootstrap: Send + Sync + 'static {
         None
     }
 
+    /// Returns when a channel would lead to another place than the last one did,
+    /// or than the last attempt could have.
+    fn moved(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
     /// The agent on the last channel said hello: the next one may take a shorter
     /// way.
     fn learned(&self, agent: &AgentHello) {

@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, print.
 
 pub mod client;
+mod cluster;
 mod copy;
 pub mod error;
 pub mod flags;
@@ -75,6 +76,8 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Up(up) => {
             up::up(&global, &workspace(&global)?, &cwd()?, up).await?;
         }
+        Command::List(list) => cluster::list(&global, list).await?,
+        Command::Rbac(rbac) => cluster::rbac(rbac),
         Command::Down => up::down(&global, &workspace(&global)?).await?,
         Command::Status { watch } => {
             simple::status(&global, &workspace(&global)?, watch).await?;

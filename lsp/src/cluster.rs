@@ -11,6 +11,8 @@ pub mod client;
 pub mod error;
 pub mod exec;
 pub mod inject;
+pub mod list;
 pub mod pick;
 pub mod pod;
+pub mod rbac;
 pub mod workload;

@@ -60,6 +60,8 @@ pub enum Event {
         /// When.
         at: Duration,
     },
+    /// The target runs somewhere else now, or can be reached at last.
+    Moved,
     /// A deadline has passed.
     Tick,
     /// The user ends the link.
@@ -162,6 +164,16 @@ impl Machine {
             (Event::Tick, State::Waiting { at }) if now >= *at => {
                 self.state = State::Dialling;
                 effects.push(Effect::Dial);
+            }
+            (Event::Moved, State::Waiting { .. }) => {
+                self.state = State::Dialling;
+                effects.push(Effect::Dial);
+            }
+            (Event::Moved, State::Up) => {
+                self.reason = "the target runs somewhere else now".into();
+                effects.push(Effect::DropCarrier);
+                self.backoff.reset();
+                self.redial(now, &mut effects);
             }
             (Event::Tick, State::Up) => match self.liveness.judge(now) {
                 Verdict::WaitUntil(_) => {}

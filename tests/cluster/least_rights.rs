@@ -8,41 +8,14 @@ use std::process::Stdio;
 
 use harness::{tree, wait};
 
-use crate::shop::Shop;
+use crate::shop::{Shop, get};
 
-const WORKLOADS: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: api, namespace: NAMESPACE }
-spec:
-  selector: { matchLabels: { app: api } }
-  template:
-    metadata: { labels: { app: api } }
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: app
-        image: BUSYBOX
-        imagePullPolicy: IfNotPresent
-        command: [httpd, -f, -p, '8080', -h, /app]
-        SECURITY
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: db, namespace: NAMESPACE }
-spec:
-  selector: { matchLabels: { app: db } }
-  template:
-    metadata: { labels: { app: db } }
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: db
-        image: BUSYBOX
-        imagePullPolicy: IfNotPresent
-        command: [nc, -ll, -p, '5432', -e, cat]
-        SECURITY
----
+/// An app that serves its files.
+const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
+/// A server that says back what it hears.
+const ECHO: &str = "command: [nc, -ll, -p, '5432', -e, cat]";
+
+const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: { name: db, namespace: NAMESPACE }
@@ -57,20 +30,12 @@ fn inventory(shop: &Shop) -> String {
     shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", files])
 }
 
-fn get(address: &str, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
-}
-
 #[test]
 fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
     let shop = Shop::new();
-    shop.apply(WORKLOADS);
-    shop.rolled_out("deploy/api");
-    shop.rolled_out("deploy/db");
+    shop.deploy("api", WEB);
+    shop.deploy("db", ECHO);
+    shop.apply(SERVICE);
     let before = inventory(&shop);
     let pod = shop.kubectl(&["get", "pods", "-l", "app=api", "-o", "jsonpath={.items[*].spec}"]);
     let here = shop.sandbox.workspace();
@@ -86,14 +51,8 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
         "--forward",
         "0:svc/db:5432",
     ]);
-    let status: serde_json::Value =
-        serde_json::from_str(&shop.run(&["status", "--json"])).expect("JSON");
-    println!("{}", status["link"]);
-    let address = |at: usize| {
-        status["forwards"][at]["local"][0].as_str().expect("a local address").to_owned()
-    };
-    assert_eq!(get(&address(0), "/index.html").as_deref(), Some("hello"));
-    let mut db = TcpStream::connect(address(1)).expect("the Service's forward listens");
+    assert_eq!(get(&shop.address(0), "/index.html").as_deref(), Some("hello"));
+    let mut db = TcpStream::connect(shop.address(1)).expect("the Service's forward listens");
     db.write_all(b"select 1").expect("it takes bytes");
     let mut answer = [0; 8];
     db.read_exact(&mut answer).expect("they come back");
@@ -103,7 +62,7 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
     // both ways
     fs::write(here.join("index.html"), "edited").expect("an edit");
     wait::until("the edit to be visible", || {
-        (get(&address(0), "/index.html")? == "edited").then_some(())
+        (get(&shop.address(0), "/index.html")? == "edited").then_some(())
     });
     shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", "echo built > /app/out.txt"]);
     wait::until("the container's file to come back", || {

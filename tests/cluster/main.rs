@@ -1,5 +1,8 @@
 //! Suite: the product on a real Kubernetes: `cargo test --workspace --test cluster`.
 //! One cluster for all tests, a namespace for each.
 
+mod errors;
+mod follows;
 mod least_rights;
+mod lists;
 mod shop;

@@ -2,10 +2,13 @@
 //! the rights that the README names and no others, and workloads to go to.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use harness::bins::static_agent;
 use harness::cluster::Cluster;
@@ -14,7 +17,7 @@ use harness::sandbox::Sandbox;
 /// The cluster of all tests.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(0))
+    CLUSTER.get_or_init(|| Cluster::start())
 }
 
 /// What `restricted` wants of a container.
@@ -49,30 +52,24 @@ metadata:
 apiVersion: v1
 kind: ServiceAccount
 metadata: {{ name: dev, namespace: {name} }}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{ name: dev, namespace: {name} }}
-rules:
-- {{ apiGroups: [''], resources: [pods], verbs: [get, list, watch] }}
-- {{ apiGroups: [''], resources: [pods/exec], verbs: [get, create] }}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{ name: dev, namespace: {name} }}
-roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: Role, name: dev }}
-subjects: [{{ kind: ServiceAccount, name: dev, namespace: {name} }}]
 "
         ));
         let kubeconfig = sandbox.path().join("kubeconfig");
         let shop = Self { name, sandbox, kubeconfig };
-        shop.write_kubeconfig();
+        shop.grant("dev");
+        shop.write_kubeconfig("dev");
         shop
     }
 
+    /// Gives an account what `towline rbac` says, and nothing else.
+    fn grant(&self, account: &str) {
+        let role = self.sandbox.run(&["rbac", "-n", &self.name, "--service-account", account]);
+        cluster().apply(&role);
+    }
+
     /// The account's own way to the cluster.
-    fn write_kubeconfig(&self) {
-        let token = cluster().kubectl(&["-n", &self.name, "create", "token", "dev"]);
+    pub fn write_kubeconfig(&self, account: &str) {
+        let token = cluster().kubectl(&["-n", &self.name, "create", "token", account]);
         let view = ["config", "view", "--raw", "--flatten", "--minify", "-o"];
         let of_cluster = |what: &str| {
             let path = format!("jsonpath={{.clusters[0].cluster.{what}}}");
@@ -103,9 +100,66 @@ current-context: dev
         cluster().apply(&manifest);
     }
 
+    /// Applies a Deployment with one container `app`, which `container` (YAML flow)
+    /// describes, and waits for it.
+    pub fn deploy(&self, name: &str, container: &str) {
+        self.apply(&format!(
+            "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name}, namespace: NAMESPACE }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: app
+        image: BUSYBOX
+        imagePullPolicy: IfNotPresent
+        {container}
+        SECURITY
+"
+        ));
+        self.rolled_out(&format!("deploy/{name}"));
+    }
+
+    /// Runs `towline ARGS`, which has to fail with exit code `code`; returns what it
+    /// said.
+    pub fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.try_run(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "towline {args:?} said {said}");
+        println!("towline {}: {said}", args.join(" "));
+        said
+    }
+
+    /// The first local address of a forward.
+    pub fn address(&self, forward: usize) -> String {
+        let status = self.status();
+        let address = status["forwards"][forward]["local"][0].as_str();
+        address.unwrap_or_else(|| panic!("no forward {forward}: {status}")).to_owned()
+    }
+
+    /// `towline status --json`.
+    pub fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.run(&["status", "--json"])).expect("status is JSON")
+    }
+
     /// `kubectl ARGS` as the administrator, in the namespace.
     pub fn kubectl(&self, args: &[&str]) -> String {
         cluster().kubectl(&[&["-n", &self.name], args].concat())
+    }
+
+    /// `kubectl ARGS` that may fail.
+    pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        cluster().try_kubectl(&[&["-n", &self.name], args].concat())
+    }
+
+    /// The account's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// Waits until a deployment's pods are all there.
@@ -144,6 +198,17 @@ current-context: dev
 impl Drop for Shop {
     fn drop(&mut self) {
         // In the background: pods take their time to end.
-        cluster().kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
+        let _ = cluster().try_kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
     }
+}
+
+/// The body of an HTTP answer; none without one.
+pub fn get(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.contains(" 200 ").then(|| body.to_owned())
 }

@@ -8,7 +8,7 @@
 //! with BusyBox.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +23,8 @@ pub struct Cluster {
     number: u8,
     kubeconfig: PathBuf,
     node: Option<Child>,
+    /// Held for the number.
+    _lock: Option<fs::File>,
 }
 
 /// The node's components that a test may kill or hold down.
@@ -47,29 +49,34 @@ impl Component {
 }
 
 impl Cluster {
-    /// Starts cluster `number` (0 to 200: its addresses follow from it) with the
-    /// images `towline.test/pause:1` and `towline.test/busybox:1`.
+    /// Starts one with the images `towline.test/pause:1` and
+    /// `towline.test/busybox:1`.
     ///
     /// # Panics
     /// When it cannot be started: a suite that could not run must not pass.
-    pub fn start(number: u8) -> Self {
-        let folder = target().join(format!("cluster/{number}"));
+    pub fn start() -> Self {
+        let clusters = target().join("cluster");
+        fs::create_dir_all(&clusters).expect("the clusters' directory can be made");
         if let Some(kubeconfig) = foreign() {
-            let cluster = Self { folder, number, kubeconfig, node: None };
-            fs::create_dir_all(&cluster.folder).expect("the cluster's directory can be made");
+            let cluster = Self { folder: clusters, number: 0, kubeconfig, node: None, _lock: None };
             cluster.kubectl(&["get", "namespaces"]);
             return cluster;
         }
-        let kubeconfig = folder.join("admin.kubeconfig");
-        let mut cluster = Self { folder, number, kubeconfig, node: None };
-        if kept() && cluster.try_kubectl(&["get", "node", "node"]).is_ok() {
+        if kept()
+            && let Some(cluster) = Self::kept(&clusters.join("kept"))
+        {
             return cluster;
         }
+        let (number, lock) = reserve();
+        let folder = clusters.join(if kept() { "kept".to_owned() } else { number.to_string() });
+        let kubeconfig = folder.join("admin.kubeconfig");
+        let mut cluster = Self { folder, number, kubeconfig, node: None, _lock: Some(lock) };
         let _ = fs::remove_dir_all(&cluster.folder); // a killed predecessor's
         fs::create_dir_all(&cluster.folder).expect("the cluster's directory can be made");
+        fs::write(cluster.folder.join("number"), number.to_string()).expect("its number");
         let mut node = Command::new("setsid");
         node.arg(binary()).arg("node").args(kept().then_some("--keep"));
-        node.arg(&cluster.folder).arg(number.to_string());
+        node.arg(&cluster.folder).arg(cluster.number.to_string());
         let mut node = node
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,6 +90,15 @@ impl Cluster {
         cluster.node = Some(node);
         cluster.base_images();
         cluster
+    }
+
+    /// The one that an earlier run left to us, if it is well.
+    fn kept(folder: &Path) -> Option<Self> {
+        let number = fs::read_to_string(folder.join("number")).ok()?.parse().ok()?;
+        let kubeconfig = folder.join("admin.kubeconfig");
+        let cluster =
+            Self { folder: folder.to_owned(), number, kubeconfig, node: None, _lock: None };
+        cluster.try_kubectl(&["get", "node", "node"]).is_ok().then_some(cluster)
     }
 
     /// What reaches it as its administrator.
@@ -111,7 +127,11 @@ impl Cluster {
         self.try_kubectl(args).unwrap_or_else(|error| panic!("kubectl {}: {error}", args.join(" ")))
     }
 
-    fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+    /// See [`Cluster::kubectl`].
+    ///
+    /// # Errors
+    /// What it said.
+    pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
         let mut kubectl = Command::new(binary());
         kubectl.arg("kubectl").arg("--kubeconfig").arg(&self.kubeconfig).args(args);
         let output = kubectl.output().map_err(|error| format!("it cannot be started: {error}"))?;
@@ -127,9 +147,9 @@ impl Cluster {
     /// # Panics
     /// When the API server refuses.
     pub fn apply(&self, manifest: &str) {
-        let path = self.folder.join("apply.yaml");
-        fs::write(&path, manifest).expect("the manifest can be written");
-        self.kubectl(&["apply", "-f", &path.display().to_string()]);
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        file.write_all(manifest.as_bytes()).expect("the manifest can be written");
+        self.kubectl(&["apply", "-f", &file.path().display().to_string()]);
     }
 
     /// Kills a component with SIGKILL; the node starts it again at once.
@@ -239,6 +259,22 @@ fn kept() -> bool {
 fn foreign() -> Option<PathBuf> {
     std::env::var_os("TOWLINE_TEST_CLUSTER")?;
     Some(std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster").into())
+}
+
+/// A number, from which a cluster's addresses follow, that no other cluster of this
+/// machine has.
+fn reserve() -> (u8, fs::File) {
+    for number in 0..=200 {
+        if Path::new("/sys/class/net").join(format!("twl-host{number}")).exists() {
+            continue;
+        }
+        let path = std::env::temp_dir().join(format!("towline-test-cluster-{number}.lock"));
+        let lock = fs::File::create(path).expect("a lock can be made");
+        if lock.try_lock().is_ok() {
+            return (number, lock);
+        }
+    }
+    panic!("201 clusters run on this machine");
 }
 
 fn target() -> PathBuf {

@@ -76,6 +76,10 @@ pub enum Command {
     Up(Up),
     /// End everything and remove every trace of it
     Down,
+    /// Show the workloads of a Kubernetes namespace, and who is connected to them
+    List(List),
+    /// Print the Role that an administrator grants for this, for `kubectl apply`
+    Rbac(Rbac),
     /// Show how everything is
     #[command(after_long_help = STATUS_SHAPE)]
     Status {
@@ -148,7 +152,7 @@ pub enum Command {
 }
 
 /// `up`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Up {
     /// Where the app runs: a workload (deploy/api, statefulset/db, svc/web,
     /// pod/x, label/app=x) or a directory of this machine (local:DIR)
@@ -187,6 +191,37 @@ pub struct Up {
     /// The app to run there
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Look into the containers: everybody's agents, and what is left of them
+    #[arg(short, long)]
+    pub all: bool,
+    /// The namespace [default: the context's]
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The kubeconfig's context [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// `rbac`.
+#[derive(Debug, Args)]
+pub struct Rbac {
+    /// The namespace
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// Bind it to this user (again for more)
+    #[arg(long, value_name = "NAME")]
+    pub user: Vec<String>,
+    /// Bind it to this group (again for more)
+    #[arg(long, value_name = "NAME")]
+    pub group: Vec<String>,
+    /// Bind it to this ServiceAccount, NAME or NAMESPACE/NAME (again for more)
+    #[arg(long, value_name = "NAME")]
+    pub service_account: Vec<String>,
 }
 
 /// `forward`.

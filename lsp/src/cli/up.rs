@@ -30,7 +30,7 @@ pub async fn up(
     cwd: &Path,
     up: Up,
 ) -> Result<(), CliError> {
-    let settings = settings(workspace, cwd, &up)?;
+    let settings = settings_or_ask(workspace, cwd, up.clone()).await?;
     let request = Request::Up { settings, replace: up.replace };
     if up.foreground {
         return foreground(global, workspace, request).await;
@@ -76,8 +76,40 @@ fn target(up: &Up) -> Option<String> {
     Some(target)
 }
 
+/// What is asked for. When nothing is said and nothing is known, a person is asked
+/// for a workload; its own ports and directory are the rest.
+async fn settings_or_ask(
+    workspace: &Workspace,
+    cwd: &Path,
+    mut up: Up,
+) -> Result<Option<Settings>, CliError> {
+    let settled = settings(workspace, cwd, &up);
+    if !matches!(settled, Err(ConfigError::NoTarget)) {
+        return Ok(settled?);
+    }
+    let Some(row) = super::cluster::ask().await? else { return Ok(settled?) };
+    up.target = Some(row.workload);
+    if up.sync.is_empty()
+        && let Some(there) = row.cwd.filter(|there| there.len() > 1)
+    {
+        up.sync.push(format!(".:{there}"));
+    }
+    if up.forward.is_empty() {
+        up.forward = row.ports.iter().map(u16::to_string).collect();
+    }
+    let words: Vec<_> = up
+        .sync
+        .iter()
+        .map(|sync| format!(" --sync {sync}"))
+        .chain(up.forward.iter().map(|port| format!(" --forward {port}")))
+        .collect();
+    let target = up.target.as_deref().unwrap_or_default();
+    output::note(&format!("towline up {target}{}", words.concat()));
+    Ok(settings(workspace, cwd, &up)?)
+}
+
 /// What is asked for; none when nothing is said and something is up.
-fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Settings>, CliError> {
+fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Settings>, ConfigError> {
     let flags = config::Flags {
         target: target(up),
         syncs: up.sync.clone(),
@@ -94,7 +126,7 @@ fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Setting
         {
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

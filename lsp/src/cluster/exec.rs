@@ -22,6 +22,9 @@ const MESSAGE_MAX: usize = 128 * 1024;
 /// Bytes that wait on either side.
 const BUFFER: usize = 256 * 1024;
 
+/// The most that a short command may print.
+const OUTPUT_MAX: u64 = 1024 * 1024;
+
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
@@ -96,6 +99,23 @@ pub async fn exec(
         }
     }));
     Ok(Exec { rx, tx, complaints, pump })
+}
+
+/// Runs a short command and returns what it printed.
+///
+/// # Errors
+/// [`ClusterError::Api`].
+pub async fn run(
+    client: &Client,
+    namespace: &str,
+    place: &Place,
+    command: &[&str],
+) -> Result<String, ClusterError> {
+    let exec = exec(client, namespace, place, command).await?;
+    let mut said = Vec::new();
+    // An end in the middle is an end.
+    let _ = exec.rx.take(OUTPUT_MAX).read_to_end(&mut said).await;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// What the status at the end of an exec says; nothing if it went well.

@@ -67,21 +67,48 @@ if ! why=$("$found/new" verify "$digest" 2>&1); then
   exit 5
 fi
 mv "$found/new" "$found/$digest"
+echo "$who" > "$found/who"
 echo towline-ok
 exec "$found/$digest" attach --start --state-dir "$found/state" --root / --home "$found"
 "#;
 
-/// The command that an exec has to run.
-pub fn command(place: &Place, id: &str, digest: &str) -> [String; 3] {
+/// Tells of every agent that a container has, whoever put it there.
+const FIND: &str = r#"
+for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
+  for home in "${base%/}"/.towline-*; do
+    [ -d "$home" ] || continue
+    who=
+    [ -r "$home/who" ] && read -r who < "$home/who"
+    state=left
+    [ -S "$home/state/agent.sock" ] && state=running
+    echo "towline-found $home $state $who"
+  done
+done
+"#;
+
+/// The command that an exec has to run; `who` is for other people to read.
+pub fn command(place: &Place, id: &str, digest: &str, who: &str) -> [String; 3] {
+    let places = places(place);
+    let who: String =
+        who.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).collect();
+    let script = format!("id={id} digest={digest} who='{who}' places='{places}'{SCRIPT}");
+    ["sh".into(), "-c".into(), script]
+}
+
+/// The command that tells of agents, one a line: `towline-found HOME STATE WHO`.
+pub fn find(place: &Place) -> [String; 3] {
+    let places = places(place);
+    ["sh".into(), "-c".into(), format!("places='{places}'{FIND}")]
+}
+
+fn places(place: &Place) -> String {
     let mut places = vec!["/tmp"];
     places.extend(place.mounts.iter().map(String::as_str));
     // Mount paths with blanks or quotes are no places for an agent.
     places.retain(|path| {
         path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
     });
-    let places = places.join(" ");
-    let script = format!("id={id} digest={digest} places='{places}'{SCRIPT}");
-    ["sh".into(), "-c".into(), script]
+    places.join(" ")
 }
 
 /// Talks to the script until the agent is at the other end.

@@ -2,7 +2,9 @@
 //! with its reasons out. Workloads are found from their pods alone, by owner and
 //! `pod-template-hash`, so that rights on pods are enough.
 
-use k8s_openapi::api::core::v1::{Container, Pod};
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 
 use super::workload::{Kind, Workload};
 
@@ -35,6 +37,10 @@ pub struct Place {
     pub uid: String,
     /// The container.
     pub container: String,
+    /// Which run of it: another one after each restart.
+    pub run: String,
+    /// The pod's address, once it has one.
+    pub address: Option<IpAddr>,
     /// Mounts of the container that can be written to, in the pod's own order.
     pub mounts: Vec<String>,
     /// What the user did not say and was chosen.
@@ -63,6 +69,17 @@ pub enum NoPlace {
     },
 }
 
+impl NoPlace {
+    /// In a few words.
+    pub fn in_short(&self) -> String {
+        match self {
+            Self::Unknown { .. } => "it has no pod".to_owned(),
+            Self::NotRunning { reasons } => reasons.first().cloned().unwrap_or_default(),
+            Self::NoContainer { .. } => "its pod has no such container".to_owned(),
+        }
+    }
+}
+
 /// Chooses among all pods of the namespace (for a selector and a Service: among
 /// those it selects). One that was chosen before is kept while it can be used.
 ///
@@ -80,11 +97,15 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
         let generation = generation_start(pod, pods);
         (std::cmp::Reverse(generation), created, name(pod).to_owned())
     });
-    let kept =
-        last.and_then(|last| members.iter().find(|pod| uid(pod) == last.uid && is_usable(pod)));
+    // A pod without the container is not passed over: that is a mistake to tell.
+    let runs = |pod: &Pod| {
+        is_usable(pod)
+            && container(workload, pod).map_or(true, |(chosen, _)| is_running(pod, &chosen.name))
+    };
+    let kept = last.and_then(|last| members.iter().find(|pod| uid(pod) == last.uid && runs(pod)));
     let Some(pod) = kept
-        .or_else(|| members.iter().find(|pod| is_ready(pod)))
-        .or_else(|| members.iter().find(|pod| is_usable(pod)))
+        .or_else(|| members.iter().find(|pod| is_ready(pod) && runs(pod)))
+        .or_else(|| members.iter().find(|pod| runs(pod)))
     else {
         let reasons = members.iter().map(|pod| format!("{}: {}", name(pod), why_not(pod)));
         return Err(NoPlace::NotRunning { reasons: reasons.collect() });
@@ -93,7 +114,10 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
     if members.len() > 1 {
         chosen.push(format!("pod {} of {}", name(pod), members.len()));
     }
-    let container = container(workload, pod, &mut chosen)?;
+    let (container, of) = container(workload, pod)?;
+    if workload.container.is_none() && of > 1 {
+        chosen.push(format!("container {} of {of}", container.name));
+    }
     let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
     let is_empty_dir = |volume: &str| {
         volumes.iter().any(|known| known.name == volume && known.empty_dir.is_some())
@@ -106,6 +130,10 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
         pod: name(pod).to_owned(),
         uid: uid(pod).to_owned(),
         container: container.name.clone(),
+        run: status(pod, &container.name)
+            .and_then(|status| status.container_id.clone())
+            .unwrap_or_default(),
+        address: pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
         mounts: mounts.collect(),
         chosen,
     })
@@ -117,6 +145,23 @@ pub fn workloads(pods: &[Pod]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The names of the pods that belong to what [`workloads`] named.
+pub fn members<'a>(workload: &str, pods: &'a [Pod]) -> Vec<&'a str> {
+    pods.iter().filter(|pod| owner_text(pod) == workload).map(name).collect()
+}
+
+/// The place in one pod, if it runs.
+pub fn place_of(pod: &Pod) -> Option<Place> {
+    let workload = Workload {
+        kind: Kind::Pod,
+        name: name(pod).to_owned(),
+        container: None,
+        namespace: None,
+        context: None,
+    };
+    pick(&workload, std::slice::from_ref(pod), None).ok()
 }
 
 fn is_member(workload: &Workload, pod: &Pod) -> bool {
@@ -164,11 +209,8 @@ fn generation_start(pod: &Pod, pods: &[Pod]) -> Option<i64> {
     same.filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0.as_second())).min()
 }
 
-fn container<'a>(
-    workload: &Workload,
-    pod: &'a Pod,
-    chosen: &mut Vec<String>,
-) -> Result<&'a Container, NoPlace> {
+/// The container that is meant, of how many.
+fn container<'a>(workload: &Workload, pod: &'a Pod) -> Result<(&'a Container, usize), NoPlace> {
     let all = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
     let named = |wanted: &str| all.iter().find(|container| container.name == wanted);
     let missing = || NoPlace::NoContainer {
@@ -176,21 +218,29 @@ fn container<'a>(
         known: all.iter().map(|container| container.name.clone()).collect(),
     };
     if let Some(wanted) = &workload.container {
-        return named(wanted).ok_or_else(missing);
+        return named(wanted).map(|container| (container, all.len())).ok_or_else(missing);
     }
     let annotations = pod.metadata.annotations.as_ref();
     let by_annotation = annotations.and_then(|all| all.get(DEFAULT_CONTAINER));
     let is_sidecar =
         |container: &&Container| SIDECARS.iter().any(|start| container.name.starts_with(start));
-    let container = by_annotation
+    by_annotation
         .and_then(|wanted| named(wanted))
         .or_else(|| all.iter().find(|container| !is_sidecar(container)))
         .or(all.first())
-        .ok_or_else(missing)?;
-    if all.len() > 1 {
-        chosen.push(format!("container {} of {}", container.name, all.len()));
-    }
-    Ok(container)
+        .map(|container| (container, all.len()))
+        .ok_or_else(missing)
+}
+
+fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+    let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
+    all.find(|status| status.name == container)
+}
+
+/// Whether a container runs, as far as is known.
+fn is_running(pod: &Pod, container: &str) -> bool {
+    status(pod, container)
+        .is_none_or(|status| status.state.as_ref().is_none_or(|state| state.running.is_some()))
 }
 
 fn is_usable(pod: &Pod) -> bool {
@@ -198,7 +248,8 @@ fn is_usable(pod: &Pod) -> bool {
     running && pod.metadata.deletion_timestamp.is_none()
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether a pod serves.
+pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let mut conditions = conditions.filter(|condition| condition.type_ == "Ready");
     is_usable(pod) && conditions.any(|condition| condition.status == "True")
@@ -214,10 +265,14 @@ fn why_not(pod: &Pod) -> String {
     let waiting = containers
         .chain(status.init_container_statuses.iter().flatten())
         .filter_map(|container| {
-            let waiting = container.state.as_ref()?.waiting.as_ref()?;
-            let reason = waiting.reason.as_deref()?;
-            let message = waiting.message.as_deref().unwrap_or_default();
-            Some(format!("container {} is in {reason} {message}", container.name))
+            let state = container.state.as_ref()?;
+            if let Some(waiting) = &state.waiting {
+                let reason = waiting.reason.as_deref()?;
+                let message = waiting.message.as_deref().unwrap_or_default();
+                return Some(format!("container {} is in {reason} {message}", container.name));
+            }
+            let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
+            Some(format!("container {} ended with {}", container.name, ended.exit_code))
         })
         .next();
     let unscheduled = || {
@@ -233,7 +288,8 @@ fn why_not(pod: &Pod) -> String {
         .to_owned()
 }
 
-fn name(pod: &Pod) -> &str {
+/// A pod's name.
+pub fn name(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().unwrap_or_default()
 }
 

@@ -1,10 +1,12 @@
 //! A [`Bootstrap`] for a workload: finds its pod anew for each channel, so that a
 //! link follows the workload to where it runs now.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::ListParams;
+use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use protocol::io::replica::BoxFuture;
 
@@ -16,6 +18,11 @@ use super::inject;
 use super::pick::{NoPlace, Place, pick};
 use super::workload::{Kind, Workload};
 use crate::carrier::{Bootstrap, BootstrapError, ByteStream};
+
+/// The pause after a watch that ended, and the longest one after some that could
+/// not begin.
+const WATCH_PAUSE_MIN: Duration = Duration::from_millis(250);
+const WATCH_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Reaches the agent of one hub in one workload.
 pub struct PodExec {
@@ -39,9 +46,13 @@ impl PodExec {
         }
     }
 
-    async fn stream(&self) -> Result<ByteStream, ClusterError> {
+    async fn client(&self) -> Result<&Client, ClusterError> {
         let context = self.workload.context.as_deref();
-        let client = self.client.get_or_try_init(|| client(context)).await?;
+        self.client.get_or_try_init(|| client(context)).await
+    }
+
+    async fn stream(&self) -> Result<ByteStream, ClusterError> {
+        let client = self.client().await?;
         let agent = match self.agent.get() {
             Some(agent) => agent,
             None => {
@@ -49,15 +60,11 @@ impl PodExec {
                 self.agent.get_or_init(|| loaded)
             }
         };
-        let namespace = self
-            .workload
-            .namespace
-            .clone()
-            .unwrap_or_else(|| client.default_namespace().to_owned());
-        let place = self.place(client, &namespace).await?;
+        let place = self.place(client).await?;
         tracing::info!(pod = place.pod, container = place.container, chosen = ?place.chosen, "the place of the agent");
-        let [shell, flag, script] = inject::command(&place, &self.id, &agent.digest);
-        let mut exec = exec(client, &namespace, &place, &[&shell, &flag, &script]).await?;
+        let [shell, flag, script] = inject::command(&place, &self.id, &agent.digest, &who());
+        let namespace = self.namespace(client);
+        let mut exec = exec(client, namespace, &place, &[&shell, &flag, &script]).await?;
         inject::inject(&mut exec, agent).await.map_err(|reason| ClusterError::Inject {
             pod: place.pod.clone(),
             container: place.container.clone(),
@@ -72,23 +79,67 @@ impl PodExec {
         })
     }
 
-    async fn place(&self, client: &Client, namespace: &str) -> Result<Place, ClusterError> {
-        let params = match self.workload.kind {
-            Kind::Labels => ListParams::default().labels(&self.workload.name),
-            Kind::Service => ListParams::default().labels(&self.selector(client, namespace).await?),
-            Kind::Pod => ListParams::default(),
-            _ => ListParams::default(),
-        };
+    fn namespace<'a>(&'a self, client: &'a Client) -> &'a str {
+        self.workload.namespace.as_deref().unwrap_or_else(|| client.default_namespace())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Place>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn place(&self, client: &Client) -> Result<Place, ClusterError> {
+        let namespace = self.namespace(client);
         let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-        let pods = pods
-            .list(&params)
-            .await
-            .map_err(ClusterError::api(format!("list the pods of namespace {namespace}")))?;
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let params =
+            ListParams { label_selector: self.labels(client).await?, ..Default::default() };
+        let pods = pods.list(&params).await.map_err(ClusterError::api(listing(namespace)))?;
+        let last = self.last().clone();
         let place = pick(&self.workload, &pods.items, last.as_ref())
             .map_err(|why| no_place_for(&self.workload, namespace, why))?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
+        *self.last() = Some(place.clone());
         Ok(place)
+    }
+
+    /// Watches the pods until the workload is to be found somewhere else than
+    /// where the last attempt went; false when the watch ends before.
+    async fn watch(&self) -> Result<bool, ClusterError> {
+        let client = self.client().await?;
+        let namespace = self.namespace(client);
+        let api = Api::<Pod>::namespaced(client.clone(), namespace);
+        let failed = || ClusterError::api(listing(namespace));
+        let labels = self.labels(client).await?;
+        let params = ListParams { label_selector: labels.clone(), ..Default::default() };
+        let list = api.list(&params).await.map_err(failed())?;
+        let version = list.metadata.resource_version.unwrap_or_default();
+        let mut pods = list.items;
+        let params = WatchParams { label_selector: labels, ..Default::default() };
+        let mut events = api.watch(&params, &version).await.map_err(failed())?.boxed();
+        loop {
+            let last = self.last().clone();
+            if let Ok(place) = pick(&self.workload, &pods, last.as_ref())
+                && last.is_none_or(|last| (last.uid, last.run) != (place.uid, place.run))
+            {
+                return Ok(true);
+            }
+            let Some(event) = events.next().await else { return Ok(false) };
+            let (pod, there) = match event.map_err(failed())? {
+                WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod, true),
+                WatchEvent::Deleted(pod) => (pod, false),
+                WatchEvent::Bookmark(_) => continue,
+                WatchEvent::Error(_) => return Ok(false), // too old: begin again
+            };
+            pods.retain(|known| known.metadata.uid != pod.metadata.uid);
+            pods.extend(there.then_some(pod));
+        }
+    }
+
+    /// What selects the pods, for kinds that do not name them.
+    async fn labels(&self, client: &Client) -> Result<Option<String>, ClusterError> {
+        match self.workload.kind {
+            Kind::Labels => Ok(Some(self.workload.name.clone())),
+            Kind::Service => self.selector(client, self.namespace(client)).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     async fn selector(&self, client: &Client, namespace: &str) -> Result<String, ClusterError> {
@@ -118,4 +169,33 @@ impl Bootstrap for PodExec {
     fn open(&self) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
         Box::pin(async move { self.stream().await.map_err(BootstrapError::from) })
     }
+
+    fn moved(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut pause = WATCH_PAUSE_MIN;
+            loop {
+                match self.watch().await {
+                    Ok(true) => return,
+                    Ok(false) => pause = WATCH_PAUSE_MIN,
+                    Err(error) => {
+                        tracing::debug!(%error, "no watch of the pods");
+                        pause = (pause * 2).min(WATCH_PAUSE_MAX);
+                    }
+                }
+                tokio::time::sleep(pause).await;
+            }
+        })
+    }
+}
+
+fn listing(namespace: &str) -> String {
+    format!("list and watch the pods of namespace {namespace}")
+}
+
+/// Who asks, for others who look into the container.
+fn who() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy();
+    format!("{}@{machine}", if user.is_empty() { "somebody" } else { &user })
 }

@@ -40,6 +40,8 @@ struct Driver {
     generation: u64,
     carrier: String,
     dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
+    /// Waits for the target to be somewhere else than where the last dial went.
+    elsewhere: Option<JoinHandle<()>>,
     /// Knocks beside the stream in use.
     moving: Option<JoinHandle<Result<Carrier, String>>>,
     pace: Pace,
@@ -71,6 +73,7 @@ pub async fn run(
         generation: 0,
         carrier: String::new(),
         dialling: None,
+        elsewhere: None,
         moving: None,
         pace: Pace::new(),
         step_tx: watch::channel("starting the agent").0,
@@ -104,6 +107,11 @@ pub async fn run(
             },
             dialled = driver_dialled(&mut driver.dialling) => driver.dialled(dialled),
             proven = path_proven(&mut driver.moving) => driver.moved(proven),
+            () = moved_on(&mut driver.elsewhere) => {
+                driver.elsewhere = None;
+                tracing::info!("the target runs somewhere else now");
+                driver.handle(Event::Moved);
+            }
             () = connection_closed(driver.session.as_ref()) => {
                 if driver.ending.is_some() { break }
                 driver.session = None;
@@ -143,6 +151,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Dial => {
+                    self.stop_waiting();
                     self.dialling = Some(tokio::spawn(dial::dial(
                         self.bootstrap.clone(),
                         self.hub.clone(),
@@ -158,7 +167,7 @@ impl Driver {
                     self.stop_moving();
                     self.lost_at.get_or_insert_with(Instant::now);
                     if let Some(session) = &self.session {
-                        session.endpoint.socket().cut("nothing came back");
+                        session.endpoint.socket().cut(self.machine.reason());
                     }
                 }
             }
@@ -173,6 +182,8 @@ impl Driver {
 
     fn dialled(&mut self, result: Result<Dialled, DialError>) {
         self.dialling = None;
+        let bootstrap = self.bootstrap.clone();
+        self.elsewhere = Some(tokio::spawn(async move { bootstrap.moved().await }));
         let dialled = match result {
             Ok(dialled) => dialled,
             Err(DialError { reason, again }) => {
@@ -257,6 +268,12 @@ impl Driver {
         }
     }
 
+    fn stop_waiting(&mut self) {
+        if let Some(waiting) = self.elsewhere.take() {
+            waiting.abort();
+        }
+    }
+
     fn kill_carrier(&mut self) {
         if *self.machine.state() == State::Up
             && let Some(session) = &self.session
@@ -321,6 +338,7 @@ impl Driver {
             dialling.abort();
         }
         self.stop_moving();
+        self.stop_waiting();
         self.handle(Event::Stop);
         if let Some(session) = self.session.take() {
             let closing = session.endpoint.close("the link is closed");
@@ -342,6 +360,13 @@ async fn driver_dialled(
         Some(task) => task.await.unwrap_or_else(|error| {
             Err(DialError { reason: format!("dialling failed: {error}"), again: true })
         }),
+    }
+}
+
+async fn moved_on(elsewhere: &mut Option<JoinHandle<()>>) {
+    match elsewhere {
+        None => std::future::pending().await,
+        Some(task) => drop(task.await), // a watch that failed is begun by the next dial
     }
 }
 

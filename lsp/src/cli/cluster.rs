@@ -1,0 +1,163 @@
+//! Commands about a Kubernetes namespace as a whole: list, rbac, and the question
+//! which workload is meant.
+
+use std::io::{BufRead, IsTerminal};
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::flags::{self, Global};
+use super::output;
+use crate::cluster::error::ClusterError;
+use crate::cluster::list::{self, List, Row};
+use crate::cluster::rbac::{self, Subject};
+use crate::hub::api::Failure;
+use crate::hub::persist;
+use crate::runtime::{Dirs, Workspace};
+use crate::status::FailureCode;
+use crate::target::Target;
+
+/// Shows workloads and who is connected.
+///
+/// # Errors
+/// What to tell the user.
+pub async fn list(global: &Global, list: flags::List) -> Result<(), CliError> {
+    let (context, namespace) = (list.context.as_deref(), list.namespace.as_deref());
+    let found = list::list(context, namespace, list.all).await.map_err(failed)?;
+    let ours = connected();
+    if global.json {
+        let workloads: Vec<_> = found
+            .workloads
+            .iter()
+            .map(|row| {
+                let mut value = json!(row);
+                value["workspaces"] = json!(workspaces(&ours, row, &found.namespace));
+                value
+            })
+            .collect();
+        output::json_line(
+            &json!({ "schema": 1, "namespace": found.namespace, "workloads": workloads }),
+        );
+        return Ok(());
+    }
+    if found.workloads.is_empty() {
+        output::note(&format!("namespace {} has no pods", found.namespace));
+        return Ok(());
+    }
+    let mut rows =
+        vec![["WORKLOAD", "READY", "CONTAINERS", "CONNECTED"].map(str::to_owned).to_vec()];
+    for row in &found.workloads {
+        let mut connected = workspaces(&ours, row, &found.namespace);
+        connected.extend(row.agents.iter().map(|agent| {
+            let state = if agent.running { "" } else { " (left behind)" };
+            format!("{} in {}/{}{state}", agent.who, agent.pod, agent.container)
+        }));
+        let ready = format!("{}/{}", row.ready, row.pods);
+        let containers = match &row.problem {
+            Some(problem) => problem.clone(),
+            None => row.containers.join(", "),
+        };
+        rows.push(vec![row.workload.clone(), ready, containers, connected.join(", ")]);
+    }
+    output::table(&rows).iter().for_each(|line| output::line(line.trim_end()));
+    Ok(())
+}
+
+/// Prints the Role.
+///
+/// # Errors
+/// None; for the dispatcher.
+pub fn rbac(rbac: flags::Rbac) {
+    let account = |text: String| match text.split_once('/') {
+        Some((namespace, name)) => Subject::ServiceAccount(namespace.into(), name.into()),
+        None => Subject::ServiceAccount(rbac.namespace.clone(), text),
+    };
+    let mut subjects: Vec<_> = rbac.user.into_iter().map(Subject::User).collect();
+    subjects.extend(rbac.group.into_iter().map(Subject::Group));
+    subjects.extend(rbac.service_account.into_iter().map(account));
+    // JSON is YAML, and one document a line is easy on every reader.
+    for document in rbac::documents(&rbac.namespace, &subjects) {
+        output::line("---");
+        output::line(&format!("{document:#}"));
+    }
+}
+
+/// Asks a person which workload of the current namespace is meant; none when
+/// nobody is there to ask.
+///
+/// # Errors
+/// When the namespace cannot be listed, or has nothing to go to.
+pub async fn ask() -> Result<Option<Row>, CliError> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let List { namespace, workloads } = match list::list(None, None, false).await {
+        Ok(list) => list,
+        // Without a cluster nothing else was meant than what the help says.
+        Err(ClusterError::Config(_)) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut rows: Vec<Row> = workloads.into_iter().filter(|row| row.problem.is_none()).collect();
+    if rows.is_empty() {
+        return Err(CliError(Failure::new(
+            FailureCode::Unreachable,
+            format!("nothing runs in namespace {namespace}"),
+        ))
+        .help("name a workload of another one: towline up deploy/NAME -n NAMESPACE"));
+    }
+    output::note(&format!("Where to? Namespace {namespace} has:"));
+    for (at, row) in rows.iter().enumerate() {
+        let note = format!("{}/{} ready, {}", row.ready, row.pods, row.containers.join(", "));
+        output::note(&format!("  {:>2}  {}  ({note})", at + 1, row.workload));
+    }
+    loop {
+        eprint!("Number or name [1]: ");
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        if !matches!(read, Ok(1..)) {
+            return Err(CliError::usage("no workload was chosen"));
+        }
+        let line = line.trim();
+        let chosen = match line {
+            "" => Some(0),
+            line => match line.parse::<usize>() {
+                Ok(number) => number.checked_sub(1).filter(|at| *at < rows.len()),
+                Err(_) => rows.iter().position(|row| row.workload == line),
+            },
+        };
+        match chosen {
+            Some(at) => return Ok(Some(rows.swap_remove(at))),
+            None => output::note(&format!("`{line}` is none of them")),
+        }
+    }
+}
+
+/// Workspaces of this machine that are up on a workload, with it.
+fn connected() -> Vec<(String, Target)> {
+    let Ok(dirs) = Dirs::of_user() else { return Vec::new() };
+    let names = std::fs::read_dir(&dirs.state).into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .map(|id| Workspace::known(&dirs, &id))
+        .filter(|workspace| workspace.socket().exists())
+        .filter_map(|workspace| persist::load(&workspace).ok()?)
+        .map(|persisted| (persisted.workspace, persisted.settings.target))
+        .collect()
+}
+
+fn workspaces(ours: &[(String, Target)], row: &Row, namespace: &str) -> Vec<String> {
+    let here = |target: &Target| match target {
+        Target::Workload(workload) => {
+            let named = format!("{}/{}", workload.kind.word(), workload.name);
+            named == row.workload
+                && workload.namespace.as_deref().is_none_or(|named| named == namespace)
+        }
+        Target::Local(_) => false,
+    };
+    ours.iter().filter(|(_, target)| here(target)).map(|(root, _)| root.clone()).collect()
+}
+
+fn failed(error: ClusterError) -> CliError {
+    CliError(Failure::new(FailureCode::Unreachable, error.to_string()))
+        .help("`kubectl config get-contexts` shows what there is; choose with --context and -n")
+}

@@ -1,0 +1,142 @@
+//! The workloads of a namespace, and whose agents are in them.
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use serde::Serialize;
+
+use super::client::client;
+use super::error::ClusterError;
+use super::exec;
+use super::inject;
+use super::pick::{self, Place};
+use super::workload::Workload;
+
+/// Pods that are asked at once.
+const AT_ONCE: usize = 8;
+
+/// A workload as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// As `up` takes it.
+    pub workload: String,
+    /// Its pods.
+    pub pods: usize,
+    /// Those of them that are ready.
+    pub ready: usize,
+    /// The containers of the pod that `up` would go to, the chosen one first.
+    pub containers: Vec<String>,
+    /// Ports that this container declares.
+    pub ports: Vec<u16>,
+    /// Where its process starts.
+    pub cwd: Option<String>,
+    /// Why `up` would not work now.
+    pub problem: Option<String>,
+    /// Agents in its pods; none where nobody looked.
+    pub agents: Vec<Found>,
+}
+
+/// What an agent left or keeps in a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Found {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// Its directory there.
+    pub home: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whose it is: `user@machine`.
+    pub who: String,
+}
+
+/// Where was looked, and what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct List {
+    /// The namespace.
+    pub namespace: String,
+    /// In order of their names.
+    pub workloads: Vec<Row>,
+}
+
+/// Lists a namespace. With `agents` each pod is asked for agents by exec; one that
+/// does not answer has none.
+///
+/// # Errors
+/// When the pods cannot be listed.
+pub async fn list(
+    context: Option<&str>,
+    namespace: Option<&str>,
+    agents: bool,
+) -> Result<List, ClusterError> {
+    let client = client(context).await?;
+    let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
+    let api = Api::<Pod>::namespaced(client.clone(), &namespace);
+    let tried = format!("list the pods of namespace {namespace}");
+    let pods = api.list(&ListParams::default()).await.map_err(ClusterError::api(tried))?.items;
+    let mut workloads: Vec<Row> =
+        pick::workloads(&pods).into_iter().filter_map(|name| row(&name, &pods)).collect();
+    if agents {
+        let places = pods.iter().filter_map(pick::place_of);
+        let found = futures_util::stream::iter(places)
+            .map(|place| find(&client, &namespace, place))
+            .buffer_unordered(AT_ONCE);
+        let found: Vec<Found> = found.collect::<Vec<_>>().await.into_iter().flatten().collect();
+        for row in &mut workloads {
+            let members = pick::members(&row.workload, &pods);
+            row.agents.extend(found.iter().filter(|found| members.contains(&&*found.pod)).cloned());
+            row.agents.sort();
+        }
+    }
+    Ok(List { namespace, workloads })
+}
+
+fn row(name: &str, pods: &[Pod]) -> Option<Row> {
+    let workload = Workload::parse(name).ok()?;
+    let members = pick::members(name, pods);
+    let ready =
+        pods.iter().filter(|pod| members.contains(&pick::name(pod)) && pick::is_ready(pod)).count();
+    let (place, problem) = match pick::pick(&workload, pods, None) {
+        Ok(place) => (Some(place), None),
+        Err(why) => (None, Some(why.in_short())),
+    };
+    let pod = place.as_ref().and_then(|place| pods.iter().find(|pod| pick::name(pod) == place.pod));
+    let spec = pod.and_then(|pod| pod.spec.as_ref());
+    let mut containers: Vec<_> = spec.iter().flat_map(|spec| &spec.containers).collect();
+    let chosen = place.as_ref().map(|place| place.container.as_str()).unwrap_or_default();
+    containers.sort_by_key(|container| container.name != chosen);
+    let first = containers.first();
+    let declared = first.iter().flat_map(|container| container.ports.iter().flatten());
+    Some(Row {
+        workload: name.to_owned(),
+        pods: members.len(),
+        ready,
+        ports: declared.filter_map(|port| u16::try_from(port.container_port).ok()).collect(),
+        cwd: first.and_then(|container| container.working_dir.clone()),
+        containers: containers.iter().map(|container| container.name.clone()).collect(),
+        problem,
+        agents: Vec::new(),
+    })
+}
+
+async fn find(client: &Client, namespace: &str, place: Place) -> BTreeSet<Found> {
+    let [shell, flag, script] = inject::find(&place);
+    let said = exec::run(client, namespace, &place, &[&shell, &flag, &script]).await;
+    let said = said.unwrap_or_default(); // it has no shell, so it has no agent of ours
+    said.lines().filter_map(|line| found(line, &place)).collect()
+}
+
+fn found(line: &str, place: &Place) -> Option<Found> {
+    let mut words = line.strip_prefix("towline-found ")?.splitn(3, ' ');
+    Some(Found {
+        pod: place.pod.clone(),
+        container: place.container.clone(),
+        home: words.next()?.to_owned(),
+        running: words.next()? == "running",
+        who: words.next().unwrap_or_default().trim().to_owned(),
+    })
+}

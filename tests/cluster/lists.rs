@@ -1,0 +1,43 @@
+//! What `list` shows: workloads, and whose agents are in them.
+
+use harness::wait;
+use serde_json::Value;
+
+use crate::shop::Shop;
+
+const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
+
+fn list(shop: &Shop, args: &[&str]) -> Value {
+    let said = shop.run(&[&["list", "--json"], args].concat());
+    serde_json::from_str(&said).expect("JSON")
+}
+
+#[test]
+fn workloads_and_agents_are_listed_until_they_go() {
+    let shop = Shop::new();
+    shop.deploy("api", WEB);
+    shop.deploy("db", WEB);
+    let text = shop.run(&["list"]);
+    assert!(text.contains("deploy/api  1/1    app"), "{text}");
+    let before = list(&shop, &["--all"]);
+    assert_eq!(before["workloads"][0]["agents"], serde_json::json!([]));
+
+    shop.run(&["up", "deploy/api"]);
+    let here = shop.sandbox.workspace().canonicalize().expect("the workspace");
+    let up = list(&shop, &["--all"]);
+    let api = &up["workloads"][0];
+    assert_eq!(api["workload"], "deploy/api");
+    assert_eq!(api["workspaces"], serde_json::json!([here]));
+    assert_eq!(api["agents"][0]["running"], true);
+    assert!(api["agents"][0]["who"].as_str().is_some_and(|who| who.contains('@')), "{api}");
+    assert_eq!(up["workloads"][1]["agents"], serde_json::json!([]));
+
+    // An agent that was killed leaves its directory, which is told, and goes with the
+    // next `down`.
+    shop.kubectl(&["exec", "deploy/api", "--", "pkill", "-9", "-f", "towline"]);
+    wait::until("the link to be up again", || {
+        (shop.status()["link"]["state"] == "up").then_some(())
+    });
+    shop.run(&["down"]);
+    assert_eq!(list(&shop, &["--all"]), before);
+}
