@@ -34,7 +34,8 @@ fn workloads_and_agents_are_listed_until_they_go() {
 
     // An agent that was killed leaves its directory, which is told, and goes with the
     // next `down`.
-    shop.kubectl(&["exec", "deploy/api", "--", "pkill", "-9", "-f", "towline"]);
+    let kill = "for p in /proc/[0-9]*; do grep -q '[s]tate-dir' $p/cmdline && kill -9 ${p#/proc/}; done; true";
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", kill]);
     wait::until("the link to be up again", || {
         (shop.status()["link"]["state"] == "up").then_some(())
     });

@@ -8,12 +8,20 @@ use kube::{Client, Config};
 
 use super::error::ClusterError;
 
-/// A client for a context, the current one when none is named; with the namespace
-/// of that context.
+/// A way to an API server.
+#[derive(Clone)]
+pub struct Server {
+    /// What asks it; with the namespace of the context.
+    pub client: Client,
+    /// Its address.
+    pub url: String,
+}
+
+/// The server of a context, the current one when none is named.
 ///
 /// # Errors
 /// See [`ClusterError`].
-pub async fn client(context: Option<&str>) -> Result<Client, ClusterError> {
+pub async fn connect(context: Option<&str>) -> Result<Server, ClusterError> {
     let options =
         KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let config = match Config::from_kubeconfig(&options).await {
@@ -25,10 +33,9 @@ pub async fn client(context: Option<&str>) -> Result<Client, ClusterError> {
         Err(error) => return Err(ClusterError::Config(Box::new(error))),
     };
     let refused = |error| ClusterError::Client(Box::new(error));
-    if config.proxy_url.is_some() {
-        return Client::try_from(config).map_err(refused);
-    }
-    build(config).map_err(refused)
+    let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let client = if config.proxy_url.is_some() { Client::try_from(config) } else { build(config) };
+    Ok(Server { client: client.map_err(refused)?, url })
 }
 
 /// The crate's own connector leaves Nagle's algorithm on, which holds small

@@ -92,6 +92,7 @@ fn explain(error: &kube::Error) -> String {
             ),
             _ => status.message.clone(),
         },
+        kube::Error::Service(error) => crate::chain(&**error),
         other => crate::chain(other),
     }
 }
@@ -115,7 +116,7 @@ fn no_place(workload: &str, namespace: &str, why: &NoPlace) -> String {
         }
         NoPlace::NotRunning { reasons } => {
             let list = reasons.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
-            format!("no pod of {workload} in namespace {namespace} runs: {list}")
+            format!("{workload} in namespace {namespace} does not run: {list}")
         }
         NoPlace::NoContainer { pod, known } => {
             format!("pod {pod} has no such container; it has: {}", known.join(", "))

@@ -8,11 +8,12 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use serde::Serialize;
 
-use super::client::client;
+use super::client::{Server, connect};
 use super::error::ClusterError;
 use super::exec;
 use super::inject;
 use super::pick::{self, Place};
+use super::pod::listing;
 use super::workload::Workload;
 
 /// Pods that are asked at once.
@@ -73,11 +74,14 @@ pub async fn list(
     namespace: Option<&str>,
     agents: bool,
 ) -> Result<List, ClusterError> {
-    let client = client(context).await?;
+    let Server { client, url } = connect(context).await?;
     let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
     let api = Api::<Pod>::namespaced(client.clone(), &namespace);
-    let tried = format!("list the pods of namespace {namespace}");
-    let pods = api.list(&ListParams::default()).await.map_err(ClusterError::api(tried))?.items;
+    let pods = api
+        .list(&ListParams::default())
+        .await
+        .map_err(ClusterError::api(listing(&namespace, &url)))?
+        .items;
     let mut workloads: Vec<Row> =
         pick::workloads(&pods).into_iter().filter_map(|name| row(&name, &pods)).collect();
     if agents {

@@ -269,7 +269,8 @@ fn why_not(pod: &Pod) -> String {
             if let Some(waiting) = &state.waiting {
                 let reason = waiting.reason.as_deref()?;
                 let message = waiting.message.as_deref().unwrap_or_default();
-                return Some(format!("container {} is in {reason} {message}", container.name));
+                let why = if message.is_empty() { "" } else { ": " };
+                return Some(format!("container {} is in {reason}{why}{message}", container.name));
             }
             let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
             Some(format!("container {} ended with {}", container.name, ended.exit_code))

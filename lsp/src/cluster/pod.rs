@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use protocol::io::replica::BoxFuture;
 
 use super::agent_file::{self, AgentFile};
-use super::client::client;
+use super::client::{Server, connect};
 use super::error::{ClusterError, no_place_for};
 use super::exec::exec;
 use super::inject;
@@ -29,7 +29,7 @@ pub struct PodExec {
     workload: Workload,
     /// Names the hub in the container.
     id: String,
-    client: tokio::sync::OnceCell<Client>,
+    server: tokio::sync::OnceCell<Server>,
     agent: OnceLock<AgentFile>,
     last: Mutex<Option<Place>>,
 }
@@ -40,19 +40,20 @@ impl PodExec {
         Self {
             workload,
             id,
-            client: tokio::sync::OnceCell::new(),
+            server: tokio::sync::OnceCell::new(),
             agent: OnceLock::new(),
             last: Mutex::new(None),
         }
     }
 
-    async fn client(&self) -> Result<&Client, ClusterError> {
+    async fn server(&self) -> Result<&Server, ClusterError> {
         let context = self.workload.context.as_deref();
-        self.client.get_or_try_init(|| client(context)).await
+        self.server.get_or_try_init(|| connect(context)).await
     }
 
     async fn stream(&self) -> Result<ByteStream, ClusterError> {
-        let client = self.client().await?;
+        let server = self.server().await?;
+        let client = &server.client;
         let agent = match self.agent.get() {
             Some(agent) => agent,
             None => {
@@ -60,7 +61,7 @@ impl PodExec {
                 self.agent.get_or_init(|| loaded)
             }
         };
-        let place = self.place(client).await?;
+        let place = self.place(server).await?;
         tracing::info!(pod = place.pod, container = place.container, chosen = ?place.chosen, "the place of the agent");
         let [shell, flag, script] = inject::command(&place, &self.id, &agent.digest, &who());
         let namespace = self.namespace(client);
@@ -87,12 +88,12 @@ impl PodExec {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn place(&self, client: &Client) -> Result<Place, ClusterError> {
+    async fn place(&self, Server { client, url }: &Server) -> Result<Place, ClusterError> {
         let namespace = self.namespace(client);
         let pods = Api::<Pod>::namespaced(client.clone(), namespace);
         let params =
             ListParams { label_selector: self.labels(client).await?, ..Default::default() };
-        let pods = pods.list(&params).await.map_err(ClusterError::api(listing(namespace)))?;
+        let pods = pods.list(&params).await.map_err(ClusterError::api(listing(namespace, url)))?;
         let last = self.last().clone();
         let place = pick(&self.workload, &pods.items, last.as_ref())
             .map_err(|why| no_place_for(&self.workload, namespace, why))?;
@@ -103,10 +104,10 @@ impl PodExec {
     /// Watches the pods until the workload is to be found somewhere else than
     /// where the last attempt went; false when the watch ends before.
     async fn watch(&self) -> Result<bool, ClusterError> {
-        let client = self.client().await?;
+        let Server { client, url } = self.server().await?;
         let namespace = self.namespace(client);
         let api = Api::<Pod>::namespaced(client.clone(), namespace);
-        let failed = || ClusterError::api(listing(namespace));
+        let failed = || ClusterError::api(listing(namespace, url));
         let labels = self.labels(client).await?;
         let params = ListParams { label_selector: labels.clone(), ..Default::default() };
         let list = api.list(&params).await.map_err(failed())?;
@@ -146,7 +147,7 @@ impl PodExec {
         let name = &self.workload.name;
         let services = Api::<Service>::namespaced(client.clone(), namespace);
         let service = services.get(name).await.map_err(ClusterError::api(format!(
-            "get the service {name} of namespace {namespace}"
+            "get the service {name} of namespace {namespace} (name its workload, and it is not needed)"
         )))?;
         let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
         if selector.is_empty() {
@@ -188,8 +189,9 @@ impl Bootstrap for PodExec {
     }
 }
 
-fn listing(namespace: &str) -> String {
-    format!("list and watch the pods of namespace {namespace}")
+/// What was tried.
+pub fn listing(namespace: &str, url: &str) -> String {
+    format!("list and watch the pods of namespace {namespace} at {url}")
 }
 
 /// Who asks, for others who look into the container.
