@@ -27,9 +27,8 @@ pub trait Bootstrap: Send + Sync + 'static {
         None
     }
 
-    /// Returns when a channel would lead to another place than the last one did,
-    /// or than the last attempt could have.
-    fn moved(&self) -> BoxFuture<'_, ()> {
+    /// Returns when it is worth trying again.
+    fn news(&self) -> BoxFuture<'_, News> {
         Box::pin(std::future::pending())
     }
 
@@ -38,6 +37,16 @@ pub trait Bootstrap: Send + Sync + 'static {
     fn learned(&self, agent: &AgentHello) {
         let _ = agent;
     }
+}
+
+/// Why a next attempt may fare better than the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A channel would lead to another place than the last one did, or than the last
+    /// attempt could have.
+    Moved,
+    /// Who could not be asked can be asked again.
+    Reachable,
 }
 
 /// Names what carries a link: `stream`, `udp` or `auto`.

@@ -60,8 +60,10 @@ pub enum Event {
         /// When.
         at: Duration,
     },
-    /// The target runs somewhere else now, or can be reached at last.
+    /// The target runs somewhere else now.
     Moved,
+    /// What could not be reached can be now.
+    Reachable,
     /// A deadline has passed.
     Tick,
     /// The user ends the link.
@@ -165,7 +167,7 @@ impl Machine {
                 self.state = State::Dialling;
                 effects.push(Effect::Dial);
             }
-            (Event::Moved, State::Waiting { .. }) => {
+            (Event::Moved | Event::Reachable, State::Waiting { .. }) => {
                 self.state = State::Dialling;
                 effects.push(Effect::Dial);
             }

@@ -2,6 +2,7 @@
 //! One cluster for all tests, a namespace for each.
 
 mod errors;
+mod faults;
 mod follows;
 mod least_rights;
 mod lists;

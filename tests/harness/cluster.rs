@@ -13,6 +13,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use crate::wait;
 
@@ -82,6 +83,8 @@ impl Cluster {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the node can be started");
+        let pid = node.id().to_string();
+        fs::write(cluster.folder.join("pid"), pid).expect("its process");
         let mut line = String::new();
         let out = node.stdout.take().expect("stdout is piped");
         BufReader::new(out).read_line(&mut line).expect("the node says something");
@@ -171,6 +174,28 @@ impl Cluster {
         );
     }
 
+    /// Takes the link between this machine and the node down, for that long.
+    ///
+    /// # Panics
+    /// When the interface cannot be changed.
+    pub fn outage(&self, duration: Duration) {
+        // At the node's end: packets vanish, and nobody else answers in its place.
+        let inside = self.inside_pid();
+        let ip = |args: &str| {
+            let mut nsenter = Command::new("nsenter");
+            nsenter.args(["-t", &inside, "-n", "ip"]).args(args.split(' '));
+            assert!(nsenter.status().is_ok_and(|status| status.success()), "ip {args}");
+        };
+        ip("link set twl-node down");
+        let over = Instant::now() + duration;
+        while let Some(left) = over.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(left); // it may wake early
+        }
+        ip("link set twl-node up");
+        // The kernel forgets routes with the link.
+        ip(&format!("route replace default via 10.99.{}.1", self.number));
+    }
+
     /// Makes `image` from a directory and loads it.
     ///
     /// # Panics
@@ -229,9 +254,9 @@ impl Cluster {
     }
 
     fn inside_pid(&self) -> String {
-        let node = self.node.as_ref().map_or(0, Child::id);
-        let children =
-            fs::read_to_string(format!("/proc/{node}/task/{node}/children")).unwrap_or_default();
+        let node = fs::read_to_string(self.folder.join("pid")).expect("the node has run");
+        let children = fs::read_to_string(format!("/proc/{node}/task/{node}/children"));
+        let children = children.unwrap_or_default();
         children.split_whitespace().next().expect("the node has its first process").to_owned()
     }
 }

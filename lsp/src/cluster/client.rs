@@ -1,5 +1,7 @@
 //! A client of the API server, as the kubeconfig has it.
 
+use std::time::Duration;
+
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
@@ -38,16 +40,25 @@ pub async fn connect(context: Option<&str>) -> Result<Server, ClusterError> {
     Ok(Server { client: client.map_err(refused)?, url })
 }
 
+/// How long the API server may take to accept a connection: less than a person
+/// waits who has just opened a laptop.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
+/// How long sent bytes may stay unacknowledged.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
 /// The crate's own connector leaves Nagle's algorithm on, which holds small
 /// datagrams in a websocket back for 40 ms.
 fn build(config: Config) -> Result<Client, kube::Error> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
-    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_connect_timeout(Some(CONNECT_PATIENCE));
+    connector.set_tcp_user_timeout(Some(SILENCE_MAX));
     let https = config.rustls_https_connector_with_connector(connector)?;
-    let service =
-        hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(https);
+    let service = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        // A connection from before an outage would take its time to die.
+        .pool_max_idle_per_host(0)
+        .build::<_, Body>(https);
     let service = tower::ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)

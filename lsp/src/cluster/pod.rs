@@ -17,12 +17,12 @@ use super::exec::exec;
 use super::inject;
 use super::pick::{NoPlace, Place, pick};
 use super::workload::{Kind, Workload};
-use crate::carrier::{Bootstrap, BootstrapError, ByteStream};
+use crate::carrier::{Bootstrap, BootstrapError, ByteStream, News};
 
 /// The pause after a watch that ended, and the longest one after some that could
 /// not begin.
 const WATCH_PAUSE_MIN: Duration = Duration::from_millis(250);
-const WATCH_PAUSE_MAX: Duration = Duration::from_secs(10);
+const WATCH_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Reaches the agent of one hub in one workload.
 pub struct PodExec {
@@ -102,32 +102,36 @@ impl PodExec {
     }
 
     /// Watches the pods until the workload is to be found somewhere else than
-    /// where the last attempt went; false when the watch ends before.
-    async fn watch(&self) -> Result<bool, ClusterError> {
+    /// where the last attempt went; none when the watch ends before. With `failed`
+    /// it is news enough that the server answers.
+    async fn watch(&self, failed: bool) -> Result<Option<News>, ClusterError> {
         let Server { client, url } = self.server().await?;
         let namespace = self.namespace(client);
         let api = Api::<Pod>::namespaced(client.clone(), namespace);
-        let failed = || ClusterError::api(listing(namespace, url));
+        let tried = || ClusterError::api(listing(namespace, url));
         let labels = self.labels(client).await?;
         let params = ListParams { label_selector: labels.clone(), ..Default::default() };
-        let list = api.list(&params).await.map_err(failed())?;
+        let list = api.list(&params).await.map_err(tried())?;
+        if failed {
+            return Ok(Some(News::Reachable));
+        }
         let version = list.metadata.resource_version.unwrap_or_default();
         let mut pods = list.items;
         let params = WatchParams { label_selector: labels, ..Default::default() };
-        let mut events = api.watch(&params, &version).await.map_err(failed())?.boxed();
+        let mut events = api.watch(&params, &version).await.map_err(tried())?.boxed();
         loop {
             let last = self.last().clone();
             if let Ok(place) = pick(&self.workload, &pods, last.as_ref())
                 && last.is_none_or(|last| (last.uid, last.run) != (place.uid, place.run))
             {
-                return Ok(true);
+                return Ok(Some(News::Moved));
             }
-            let Some(event) = events.next().await else { return Ok(false) };
-            let (pod, there) = match event.map_err(failed())? {
+            let Some(event) = events.next().await else { return Ok(None) };
+            let (pod, there) = match event.map_err(tried())? {
                 WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod, true),
                 WatchEvent::Deleted(pod) => (pod, false),
                 WatchEvent::Bookmark(_) => continue,
-                WatchEvent::Error(_) => return Ok(false), // too old: begin again
+                WatchEvent::Error(_) => return Ok(None), // too old: begin again
             };
             pods.retain(|known| known.metadata.uid != pod.metadata.uid);
             pods.extend(there.then_some(pod));
@@ -171,19 +175,20 @@ impl Bootstrap for PodExec {
         Box::pin(async move { self.stream().await.map_err(BootstrapError::from) })
     }
 
-    fn moved(&self) -> BoxFuture<'_, ()> {
+    fn news(&self) -> BoxFuture<'_, News> {
         Box::pin(async move {
-            let mut pause = WATCH_PAUSE_MIN;
+            let mut pause = None;
             loop {
-                match self.watch().await {
-                    Ok(true) => return,
-                    Ok(false) => pause = WATCH_PAUSE_MIN,
+                match self.watch(pause.is_some()).await {
+                    Ok(Some(news)) => return news,
+                    Ok(None) => pause = None,
                     Err(error) => {
                         tracing::debug!(%error, "no watch of the pods");
-                        pause = (pause * 2).min(WATCH_PAUSE_MAX);
+                        let longer = pause.map_or(WATCH_PAUSE_MIN, |pause| pause * 2);
+                        pause = Some(longer.min(WATCH_PAUSE_MAX));
                     }
                 }
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(pause.unwrap_or(WATCH_PAUSE_MIN)).await;
             }
         })
     }

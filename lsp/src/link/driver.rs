@@ -15,7 +15,7 @@ use super::control::{self, RequestTx};
 use super::dial::{self, DialError, Dialled, Hub, Session};
 use super::udp::{self, Pace};
 use super::{CarrierInfo, Command, LinkState};
-use crate::carrier::Bootstrap;
+use crate::carrier::{Bootstrap, News};
 
 /// How long the agent may take to hear that the link is closed.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
@@ -40,8 +40,8 @@ struct Driver {
     generation: u64,
     carrier: String,
     dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
-    /// Waits for the target to be somewhere else than where the last dial went.
-    elsewhere: Option<JoinHandle<()>>,
+    /// Waits for a reason to dial.
+    news: Option<JoinHandle<News>>,
     /// Knocks beside the stream in use.
     moving: Option<JoinHandle<Result<Carrier, String>>>,
     pace: Pace,
@@ -73,7 +73,7 @@ pub async fn run(
         generation: 0,
         carrier: String::new(),
         dialling: None,
-        elsewhere: None,
+        news: None,
         moving: None,
         pace: Pace::new(),
         step_tx: watch::channel("starting the agent").0,
@@ -107,10 +107,13 @@ pub async fn run(
             },
             dialled = driver_dialled(&mut driver.dialling) => driver.dialled(dialled),
             proven = path_proven(&mut driver.moving) => driver.moved(proven),
-            () = moved_on(&mut driver.elsewhere) => {
-                driver.elsewhere = None;
-                tracing::info!("the target runs somewhere else now");
-                driver.handle(Event::Moved);
+            news = driver_news(&mut driver.news) => {
+                tracing::info!(?news, "of the target");
+                driver.await_news();
+                driver.handle(match news {
+                    News::Moved => Event::Moved,
+                    News::Reachable => Event::Reachable,
+                });
             }
             () = connection_closed(driver.session.as_ref()) => {
                 if driver.ending.is_some() { break }
@@ -151,7 +154,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Dial => {
-                    self.stop_waiting();
+                    self.ignore_news();
                     self.dialling = Some(tokio::spawn(dial::dial(
                         self.bootstrap.clone(),
                         self.hub.clone(),
@@ -182,8 +185,7 @@ impl Driver {
 
     fn dialled(&mut self, result: Result<Dialled, DialError>) {
         self.dialling = None;
-        let bootstrap = self.bootstrap.clone();
-        self.elsewhere = Some(tokio::spawn(async move { bootstrap.moved().await }));
+        self.await_news();
         let dialled = match result {
             Ok(dialled) => dialled,
             Err(DialError { reason, again }) => {
@@ -268,9 +270,14 @@ impl Driver {
         }
     }
 
-    fn stop_waiting(&mut self) {
-        if let Some(waiting) = self.elsewhere.take() {
-            waiting.abort();
+    fn await_news(&mut self) {
+        let bootstrap = self.bootstrap.clone();
+        self.news = Some(tokio::spawn(async move { bootstrap.news().await }));
+    }
+
+    fn ignore_news(&mut self) {
+        if let Some(news) = self.news.take() {
+            news.abort();
         }
     }
 
@@ -338,7 +345,7 @@ impl Driver {
             dialling.abort();
         }
         self.stop_moving();
-        self.stop_waiting();
+        self.ignore_news();
         self.handle(Event::Stop);
         if let Some(session) = self.session.take() {
             let closing = session.endpoint.close("the link is closed");
@@ -363,10 +370,15 @@ async fn driver_dialled(
     }
 }
 
-async fn moved_on(elsewhere: &mut Option<JoinHandle<()>>) {
-    match elsewhere {
+async fn driver_news(news: &mut Option<JoinHandle<News>>) -> News {
+    let told = match news {
+        None => None,
+        Some(task) => task.await.ok(), // one that failed is begun by the next dial
+    };
+    *news = None;
+    match told {
+        Some(news) => news,
         None => std::future::pending().await,
-        Some(task) => drop(task.await), // a watch that failed is begun by the next dial
     }
 }
 

@@ -87,6 +87,11 @@ struct Window {
     slowed_at: Instant,
     /// The window to go back to after measuring the path without a queue.
     measuring: Option<u64>,
+    /// Bytes under way, acknowledged or lost as far as is known.
+    flying: u64,
+    /// The window on a carrier from which nothing came back yet: what was under way on
+    /// the one before is lost, but counts until an acknowledgement shows it.
+    granted: Option<u64>,
 }
 
 /// What one round trip showed.
@@ -155,7 +160,18 @@ impl Window {
             delay: None,
             slowed_at: now,
             measuring: None,
+            flying: 0,
+            granted: None,
         }
+    }
+
+    fn is_swapped(&self) -> bool {
+        self.epoch.load(Ordering::Relaxed) != self.seen_epoch
+    }
+
+    /// Room for a first flight beside all that the old carrier took along.
+    fn grant(&self) -> u64 {
+        self.flying + INITIAL * self.mtu
     }
 
     /// A new carrier is a new path: nothing learned of the old one holds.
@@ -167,6 +183,7 @@ impl Window {
             self.shorter = None;
             self.measuring = None;
             self.delay = None;
+            self.granted = None;
             self.round = Round::measuring(now);
             self.slow_start = true;
             self.window = self.window.min(4 * INITIAL * self.mtu);
@@ -294,11 +311,19 @@ impl Controller for Window {
     fn on_end_acks(
         &mut self,
         now: Instant,
-        _in_flight: u64,
+        in_flight: u64,
         _app_limited: bool,
         _largest: Option<u64>,
     ) {
+        self.flying = in_flight;
         self.acks_end(now);
+    }
+
+    fn on_sent(&mut self, _now: Instant, bytes: u64, _last_packet_number: u64) {
+        if self.is_swapped() && self.granted.is_none() {
+            self.granted = Some(self.grant());
+        }
+        self.flying += bytes;
     }
 
     fn on_congestion_event(
@@ -309,6 +334,7 @@ impl Controller for Window {
         lost_bytes: u64,
     ) {
         self.look_for_swap(now);
+        self.flying = self.flying.saturating_sub(lost_bytes);
         if sent <= self.slowed_at || self.measuring.is_some() {
             return;
         }
@@ -327,6 +353,9 @@ impl Controller for Window {
     }
 
     fn window(&self) -> u64 {
+        if self.is_swapped() {
+            return self.granted.unwrap_or_else(|| self.grant()).max(self.window);
+        }
         self.window
     }
 

@@ -159,3 +159,20 @@ fn a_swap_forgets_the_old_path() {
     assert!(window.slow_start && window.base.is_none());
     assert!(window.window >= MINIMUM * window.mtu);
 }
+
+#[test]
+fn a_new_carrier_may_send_though_the_old_one_took_a_whole_window_along() {
+    let now = Instant::now();
+    let mut window = Window::new(Arc::default(), now, MTU);
+    let whole = window.window();
+    window.on_sent(now, whole, 0);
+    window.epoch.fetch_add(1, Ordering::Relaxed);
+    let granted = window.window();
+    assert_eq!(granted, whole + INITIAL * u64::from(MTU));
+    // But no more than once.
+    window.on_sent(now, INITIAL * u64::from(MTU), 1);
+    window.on_sent(now, u64::from(MTU), 2);
+    assert_eq!(window.window(), granted);
+    window.acked(now, now, false);
+    assert!(window.window() <= 4 * INITIAL * u64::from(MTU));
+}

@@ -1,0 +1,194 @@
+//! Faults under load: a download with its checksum, idle and busy connections and a
+//! shell in use live on while what carries them is killed, one after the other.
+//! Prints how long each fault was felt.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use harness::cluster::Component;
+use harness::wait;
+
+use crate::shop::{Shop, cluster};
+
+/// Echoes on 5432, serves /tmp on 8080; makes what is downloaded.
+const SERVERS: &str = r#"command: [sh, -c, "nc -ll -p 5432 -e cat & dd if=/dev/urandom \
+    of=/tmp/new bs=1M count=1024; mv /tmp/new /tmp/big; exec httpd -f -p 8080 -h /tmp"]"#;
+const BIG: usize = 1024 * 1024 * 1024;
+const IDLE: usize = 100;
+const BUSY: usize = 20;
+/// A connection does not stand still for longer, whatever happens.
+const STANDSTILL: Duration = Duration::from_secs(90);
+
+/// What goes on the whole time.
+struct Load {
+    over: Arc<AtomicBool>,
+    /// Rounds of each worker so far.
+    rounds: Vec<Arc<AtomicU64>>,
+    workers: Vec<JoinHandle<()>>,
+    downloads: Arc<AtomicU64>,
+    idle: Vec<TcpStream>,
+    echo: String,
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the forward listens");
+    stream.set_read_timeout(Some(STANDSTILL)).expect("a timeout can be set");
+    stream.set_nodelay(true).expect("Nagle's algorithm can be turned off");
+    stream
+}
+
+fn echo(stream: &mut TcpStream, round: u64) {
+    let mut sent = [0x2a; 64];
+    sent[..8].copy_from_slice(&round.to_le_bytes());
+    let mut got = [0; 64];
+    stream.write_all(&sent).expect("a connection was reset");
+    stream.read_exact(&mut got).expect("a connection was reset, or stands still");
+    assert_eq!(got, sent, "bytes were lost or changed");
+}
+
+/// Downloads the whole file and compares its checksum.
+fn download(address: &str, sum: &str) {
+    let mut stream = connect(address);
+    stream.write_all(b"GET /big HTTP/1.0\r\n\r\n").expect("it takes the request");
+    let mut reader = BufReader::with_capacity(1 << 18, stream);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).expect("a header");
+    }
+    let mut hasher = Command::new("sha256sum");
+    let mut hasher = hasher
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sha256sum can be started");
+    let mut into = hasher.stdin.take().expect("a pipe");
+    let count = std::io::copy(&mut reader, &mut into).expect("the download was cut");
+    drop(into);
+    let told = hasher.wait_with_output().expect("sha256sum ends").stdout;
+    assert_eq!(count, BIG as u64, "the download ended early");
+    assert!(told.starts_with(sum.as_bytes()), "the download has another checksum");
+}
+
+impl Load {
+    fn start(shop: &Shop, sum: &str) -> Self {
+        let (echo_at, web) = (shop.address(0), shop.address(1));
+        let mut load = Self {
+            over: Arc::default(),
+            rounds: Vec::new(),
+            workers: Vec::new(),
+            downloads: Arc::default(),
+            idle: Vec::new(),
+            echo: echo_at.clone(),
+        };
+        for number in 0..IDLE {
+            // One after the other: BusyBox listens with a short queue.
+            let mut stream = connect(&echo_at);
+            echo(&mut stream, number as u64);
+            load.idle.push(stream);
+        }
+        for _ in 0..BUSY {
+            let mut stream = connect(&echo_at);
+            load.work(move |round| echo(&mut stream, round));
+        }
+        let mut shell = shop.command(&["exec", "--", "cat"]);
+        let mut shell =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("exec starts");
+        let mut input = shell.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(shell.stdout.take().expect("a pipe"));
+        load.work(move |round| {
+            writeln!(input, "line {round}").expect("the command has ended");
+            let mut line = String::new();
+            output.read_line(&mut line).expect("the command's output");
+            assert_eq!(line, format!("line {round}\n"));
+        });
+        let (over, downloads, sum) = (load.over.clone(), load.downloads.clone(), sum.to_owned());
+        load.workers.push(std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                download(&web, &sum);
+                downloads.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+        load
+    }
+
+    fn work(&mut self, mut round: impl FnMut(u64) + Send + 'static) {
+        let (over, rounds) = (self.over.clone(), Arc::new(AtomicU64::new(0)));
+        self.rounds.push(rounds.clone());
+        self.workers.push(std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                round(rounds.fetch_add(1, Ordering::Relaxed));
+            }
+        }));
+    }
+
+    /// Waits until every worker has done something new.
+    fn goes_on(&self) {
+        let before: Vec<u64> =
+            self.rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect();
+        for (at, rounds) in self.rounds.iter().enumerate() {
+            wait::until("every connection to go on", || {
+                assert!(
+                    !self.workers.iter().any(JoinHandle::is_finished),
+                    "a connection or the download did not live on"
+                );
+                (rounds.load(Ordering::Relaxed) >= before[at] + 2).then_some(())
+            });
+        }
+    }
+
+    fn end(mut self) -> u64 {
+        self.over.store(true, Ordering::Relaxed);
+        for worker in self.workers.drain(..) {
+            worker.join().expect("a worker failed");
+        }
+        for (at, stream) in self.idle.iter_mut().enumerate() {
+            echo(stream, at as u64);
+        }
+        echo(&mut connect(&self.echo), 0);
+        self.downloads.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the process whose exec carries the link.
+fn cut_exec(shop: &Shop) {
+    let kill = "for p in /proc/[0-9]*; do grep -q '[a]ttach.--start' $p/cmdline && \
+                kill -9 ${p#/proc/}; done; true";
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", kill]);
+}
+
+#[test]
+fn connections_live_on_whatever_carries_them_is_killed() {
+    let shop = Shop::new();
+    shop.deploy("api", SERVERS);
+    shop.run(&["up", "deploy/api", "--forward", "0:5432", "--forward", "0:8080"]);
+    wait::until("the file to be there", || {
+        shop.try_kubectl(&["exec", "deploy/api", "--", "test", "-e", "/tmp/big"]).ok()
+    });
+    let sum = shop.kubectl(&["exec", "deploy/api", "--", "sha256sum", "/tmp/big"]);
+    let sum = sum.split(' ').next().expect("a checksum");
+    let load = Load::start(&shop, sum);
+    load.goes_on();
+    type Fault<'a> = (&'a str, &'a dyn Fn());
+    let faults: [Fault<'_>; 5] = [
+        ("exec stream cut", &|| cut_exec(&shop)),
+        ("API server killed", &|| cluster().kill(Component::ApiServer)),
+        ("kubelet killed", &|| cluster().kill(Component::Kubelet)),
+        ("containerd killed", &|| cluster().kill(Component::Containerd)),
+        ("30 s without a network", &|| cluster().outage(Duration::from_secs(30))),
+    ];
+    for (name, fault) in faults {
+        fault();
+        let since = Instant::now();
+        load.goes_on();
+        println!("{name}: everything went on {:?} later", since.elapsed());
+    }
+    let downloads = load.end();
+    println!("{downloads} downloads of 1 GiB, each with its checksum");
+    shop.run(&["down"]);
+}
