@@ -72,13 +72,22 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::Io { what, source }
 }
 
+/// The root without links on the way. /proc/PID/root has to stay as it is: what it
+/// reads as would be our own root.
+fn root(path: &Path) -> io::Result<PathBuf> {
+    if path.starts_with("/proc") {
+        return std::fs::metadata(path.join(".")).map(|_| path.to_owned());
+    }
+    std::fs::canonicalize(path)
+}
+
 /// Is the agent, until nobody needs it any more.
 ///
 /// # Errors
 /// See [`ServeError`]; only before [`READY`] was said.
 pub async fn run(settings: Settings) -> Result<(), ServeError> {
     let _ = rustix::process::setsid(); // fails only where it is one already
-    let root = std::fs::canonicalize(&settings.root)
+    let root = root(&settings.root)
         .map_err(|source| ServeError::Root { path: settings.root.clone(), source })?;
     let (dir, lock) = lock(&settings).await?;
     let marker = marker(&dir)?;

@@ -8,6 +8,7 @@
 
 pub mod agent_file;
 pub mod client;
+pub mod ephemeral;
 pub mod error;
 pub mod exec;
 pub mod inject;

@@ -4,6 +4,7 @@
 mod errors;
 mod faults;
 mod follows;
+mod images;
 mod least_rights;
 mod lists;
 mod shop;

@@ -37,6 +37,11 @@ pub struct Shop {
 impl Shop {
     /// Makes it.
     pub fn new() -> Self {
+        Self::under("restricted")
+    }
+
+    /// Makes one that enforces another Pod Security level.
+    pub fn under(level: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("shop-{}-{number}", std::process::id());
@@ -47,7 +52,7 @@ apiVersion: v1
 kind: Namespace
 metadata:
   name: {name}
-  labels: {{ pod-security.kubernetes.io/enforce: restricted }}
+  labels: {{ pod-security.kubernetes.io/enforce: {level} }}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -56,14 +61,15 @@ metadata: {{ name: dev, namespace: {name} }}
         ));
         let kubeconfig = sandbox.path().join("kubeconfig");
         let shop = Self { name, sandbox, kubeconfig };
-        shop.grant("dev");
+        shop.grant("dev", &[]);
         shop.write_kubeconfig("dev");
         shop
     }
 
     /// Gives an account what `towline rbac` says, and nothing else.
-    fn grant(&self, account: &str) {
-        let role = self.sandbox.run(&["rbac", "-n", &self.name, "--service-account", account]);
+    pub fn grant(&self, account: &str, more: &[&str]) {
+        let args = ["rbac", "-n", &self.name, "--service-account", account];
+        let role = self.sandbox.run(&[&args, more].concat());
         cluster().apply(&role);
     }
 
@@ -123,6 +129,22 @@ spec:
 "
         ));
         self.rolled_out(&format!("deploy/{name}"));
+    }
+
+    /// Applies a pod with this spec and waits until it is ready.
+    pub fn pod(&self, name: &str, spec: &str) {
+        self.apply(&format!(
+            "
+apiVersion: v1
+kind: Pod
+metadata: {{ name: {name}, namespace: NAMESPACE }}
+spec:
+  terminationGracePeriodSeconds: 1
+{spec}
+"
+        ));
+        let pod = format!("pod/{name}");
+        self.kubectl(&["wait", "--for=condition=Ready", &pod, "--timeout=120s"]);
     }
 
     /// Runs `towline ARGS`, which has to fail with exit code `code`; returns what it

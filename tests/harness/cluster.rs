@@ -50,8 +50,8 @@ impl Component {
 }
 
 impl Cluster {
-    /// Starts one with the images `towline.test/pause:1` and
-    /// `towline.test/busybox:1`.
+    /// Starts one with the images `towline.test/pause:1`, `towline.test/busybox:1` and
+    /// `towline.test/no-shell:1`, which is a web server and nothing else.
     ///
     /// # Panics
     /// When it cannot be started: a suite that could not run must not pass.
@@ -250,6 +250,11 @@ impl Cluster {
             fs::set_permissions(root.join(name), everyone.clone()).expect("mode");
         }
         self.image("towline.test/busybox:1", &root, "", &["/bin/sh"]);
+        // One program alone: BusyBox does what it is called.
+        fs::remove_dir_all(root.join("bin")).expect("directory");
+        fs::create_dir(root.join("bin")).expect("directory");
+        fs::copy("/bin/busybox", root.join("bin/httpd")).expect("install busybox-static");
+        self.image("towline.test/no-shell:1", &root, "1000", &["/bin/httpd", "-f", "-p", "8080"]);
         fs::remove_dir_all(&root).expect("directory");
     }
 

@@ -49,7 +49,7 @@ pub async fn list(global: &Global, list: flags::List) -> Result<(), CliError> {
     for row in &found.workloads {
         let mut connected = workspaces(&ours, row, &found.namespace);
         connected.extend(row.agents.iter().map(|agent| {
-            let state = if agent.running { "" } else { " (left behind)" };
+            let state = if agent.running { "" } else { " (ended)" };
             format!("{} in {}/{}{state}", agent.who, agent.pod, agent.container)
         }));
         let ready = format!("{}/{}", row.ready, row.pods);
@@ -76,7 +76,7 @@ pub fn rbac(rbac: flags::Rbac) {
     subjects.extend(rbac.group.into_iter().map(Subject::Group));
     subjects.extend(rbac.service_account.into_iter().map(account));
     // JSON is YAML, and one document a line is easy on every reader.
-    for document in rbac::documents(&rbac.namespace, &subjects) {
+    for document in rbac::documents(&rbac.namespace, &subjects, rbac.ephemeral) {
         output::line("---");
         output::line(&format!("{document:#}"));
     }

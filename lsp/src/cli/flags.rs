@@ -166,6 +166,13 @@ pub struct Up {
     /// The kubeconfig's context [default: the current one]
     #[arg(long, value_name = "NAME", requires = "target")]
     pub context: Option<String>,
+    /// Where in the pod the agent goes: exec (into the container) or ephemeral (into
+    /// an ephemeral container beside it) [default: what works, in this order]
+    #[arg(long, value_name = "TIER", requires = "target")]
+    pub tier: Option<String>,
+    /// The image of ephemeral containers; it needs a shell, as busybox has
+    #[arg(long, value_name = "IMAGE", requires = "target")]
+    pub agent_image: Option<String>,
     /// Keep LOCAL and the target's /REMOTE the same (again for more)
     #[arg(short, long, value_name = "LOCAL:/REMOTE")]
     pub sync: Vec<String>,
@@ -213,6 +220,9 @@ pub struct Rbac {
     /// The namespace
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     pub namespace: String,
+    /// With the right to add ephemeral containers, for images without a shell
+    #[arg(long)]
+    pub ephemeral: bool,
     /// Bind it to this user (again for more)
     #[arg(long, value_name = "NAME")]
     pub user: Vec<String>,

@@ -67,8 +67,13 @@ pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), CliError
 /// The target as it is kept: its flags behind its name.
 fn target(up: &Up) -> Option<String> {
     let mut target = up.target.clone()?;
-    for (flag, value) in [("-c", &up.container), ("-n", &up.namespace), ("--context", &up.context)]
-    {
+    for (flag, value) in [
+        ("-c", &up.container),
+        ("-n", &up.namespace),
+        ("--context", &up.context),
+        ("--tier", &up.tier),
+        ("--agent-image", &up.agent_image),
+    ] {
         if let Some(value) = value {
             target.push_str(&format!(" {flag} {value}"));
         }

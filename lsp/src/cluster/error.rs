@@ -44,6 +44,16 @@ pub enum ClusterError {
         /// Why not.
         reason: String,
     },
+    /// The container is not made for it.
+    #[error("unable to start the agent in container {container} of pod {pod}: {reason}")]
+    Unsuited {
+        /// Where.
+        pod: String,
+        /// Where in it.
+        container: String,
+        /// Why not, and what else can be done.
+        reason: String,
+    },
     /// There is no agent to put there.
     #[error("{0}")]
     NoAgent(String),
@@ -59,7 +69,7 @@ impl ClusterError {
     /// Whether another attempt can be different.
     fn again(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Client(_) | Self::NoAgent(_) => false,
+            Self::Config(_) | Self::Client(_) | Self::NoAgent(_) | Self::Unsuited { .. } => false,
             Self::Api { source, .. } => match &**source {
                 // Rights may be granted, and tokens renewed, meanwhile; a wrong
                 // request stays wrong.

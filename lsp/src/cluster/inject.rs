@@ -8,6 +8,7 @@
 //! | `towline-ok` | what follows on the channel is the agent's |
 //! | `towline-none REASONS` | no directory will do |
 //! | `towline-bad REASON` | what arrived is not the agent, or does not run here |
+//! | `towline-user UID` | the target's processes are another user's |
 
 use std::io::Write;
 use std::time::Duration;
@@ -29,12 +30,25 @@ const UPLOAD_PATIENCE: Duration = Duration::from_secs(300);
 /// do not meet.
 const SCRIPT: &str = r#"
 none=
+if [ -n "$run" ]; then
+  # The target's processes are ours to see, its files through one of them.
+  pid=1
+  for p in /proc/[0-9]*; do
+    grep -q "$run" "$p/cgroup" 2>/dev/null && { pid=${p#/proc/}; break; }
+  done
+  root=/proc/$pid/root
+  if ! [ -d "$root/." ]; then
+    echo > "/tmp/.towline-$id-end"
+    echo "towline-user $(stat -c %u /proc/$pid)"
+    exit 6
+  fi
+fi
 for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
   [ -n "$base" ] && [ -d "$base" ] || continue
   home=${base%/}/.towline-$id
   if [ -x "$home/$digest" ]; then
     echo towline-ok
-    exec "$home/$digest" attach --start --state-dir "$home/state" --root / --home "$home"
+    exec "$home/$digest" attach --start --state-dir "$home/state" --root "$root" --home "$home"
   fi
 done
 for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
@@ -69,7 +83,7 @@ fi
 mv "$found/new" "$found/$digest"
 echo "$who" > "$found/who"
 echo towline-ok
-exec "$found/$digest" attach --start --state-dir "$found/state" --root / --home "$found"
+exec "$found/$digest" attach --start --state-dir "$found/state" --root "$root" --home "$found"
 "#;
 
 /// Tells of every agent that a container has, whoever put it there.
@@ -86,12 +100,44 @@ for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
 done
 "#;
 
-/// The command that an exec has to run; `who` is for other people to read.
-pub fn command(place: &Place, id: &str, digest: &str, who: &str) -> [String; 3] {
-    let places = places(place);
+/// Why the agent is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InjectError {
+    /// The container is not made for it: nothing to try again.
+    #[error("{0}")]
+    Unsuited(String),
+    /// The target's processes belong to this user, who we are not.
+    #[error("its processes run as user {0}, and the ephemeral container as another one")]
+    OtherUser(u32),
+    /// It did not work out.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What the script needs to know.
+pub struct Script<'a> {
+    /// Names the hub, so that two hubs in one container do not meet.
+    pub id: &'a str,
+    /// Of the agent.
+    pub digest: &'a str,
+    /// Who asks, for other people to read.
+    pub who: &'a str,
+    /// The id of the container that is meant, when it is not the one the script
+    /// runs in.
+    pub beside: Option<&'a str>,
+}
+
+/// The command that an exec has to run.
+pub fn command(place: &Place, script: &Script<'_>) -> [String; 3] {
+    let Script { id, digest, who, beside } = script;
+    let places = if beside.is_some() { "/tmp".to_owned() } else { places(place) };
+    // `containerd://ID`, of which cgroups name ID.
+    let run = beside.map_or("", |run| run.rsplit('/').next().unwrap_or_default());
+    let run: String = run.chars().filter(char::is_ascii_alphanumeric).collect();
     let who: String =
         who.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).collect();
-    let script = format!("id={id} digest={digest} who='{who}' places='{places}'{SCRIPT}");
+    let script =
+        format!("id={id} digest={digest} who='{who}' places='{places}' run='{run}' root=/{SCRIPT}");
     ["sh".into(), "-c".into(), script]
 }
 
@@ -115,10 +161,11 @@ fn places(place: &Place) -> String {
 ///
 /// # Errors
 /// Why it is not, in words.
-pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), String> {
+pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), InjectError> {
+    let failed = InjectError::Failed;
     loop {
         let line = tokio::time::timeout(STEP_PATIENCE, line(exec)).await.map_err(|_| {
-            format!("the container said nothing for {} s", STEP_PATIENCE.as_secs())
+            failed(format!("the container said nothing for {} s", STEP_PATIENCE.as_secs()))
         })??;
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match word {
@@ -127,36 +174,57 @@ pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), String> {
                 let upload = upload(exec, agent, rest.split(' ').any(|word| word == "gzip"));
                 tokio::time::timeout(UPLOAD_PATIENCE, upload)
                     .await
-                    .map_err(|_| "sending the agent took too long".to_owned())?
+                    .map_err(|_| failed("sending the agent took too long".to_owned()))?
                     .map_err(|error| {
-                        with_complaints(exec, &format!("sending the agent: {error}"))
+                        failed(with_complaints(exec, &format!("sending the agent: {error}")))
                     })?;
             }
             "towline-none" => {
-                return Err(format!(
-                    "no directory of the container can be written to and executed from: {}",
+                return Err(InjectError::Unsuited(format!(
+                    "no directory of it can be written to and executed from: {}",
                     rest.trim_end_matches("; ")
-                ));
+                )));
             }
-            "towline-bad" => return Err(format!("it does not run there: {rest}")),
-            _ => return Err(format!("the container's shell said `{line}`")),
+            "towline-user" => {
+                return Err(match rest.trim().parse() {
+                    Ok(user) => InjectError::OtherUser(user),
+                    Err(_) => failed("the files of the target are out of reach".to_owned()),
+                });
+            }
+            "towline-bad" => return Err(failed(format!("it does not run there: {rest}"))),
+            _ => return Err(failed(format!("the container's shell said `{line}`"))),
         }
     }
 }
 
-async fn line(exec: &mut Exec) -> Result<String, String> {
+async fn line(exec: &mut Exec) -> Result<String, InjectError> {
     let mut line = Vec::new();
     loop {
         match exec.rx.read_u8().await {
             Ok(b'\n') => return Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
             Ok(byte) if line.len() < LINE_MAX => line.push(byte),
-            Ok(_) => return Err("the container's shell said a line without end".to_owned()),
+            Ok(_) => {
+                let endless = "the container's shell said a line without end";
+                return Err(InjectError::Failed(endless.to_owned()));
+            }
             Err(_) => {
                 let said = String::from_utf8_lossy(&line).into_owned();
-                return Err(with_complaints(exec, &format!("its shell ended {said}")));
+                let complaints = exec.complaints.to_string();
+                if has_no_shell(&complaints) {
+                    return Err(InjectError::Unsuited("its image has no shell".to_owned()));
+                }
+                let text = with_complaints(exec, &format!("its shell ended {said}"));
+                return Err(InjectError::Failed(text));
             }
         }
     }
+}
+
+/// Whether a container runtime said that it cannot start `sh`.
+fn has_no_shell(complaints: &str) -> bool {
+    let runtimes = complaints.contains("exec: \"sh\"") || complaints.contains("sh: no such file");
+    runtimes
+        && (complaints.contains("not found") || complaints.contains("no such file or directory"))
 }
 
 async fn upload(exec: &mut Exec, agent: &AgentFile, gzip: bool) -> std::io::Result<()> {

@@ -9,6 +9,7 @@ use kube::{Api, Client};
 use serde::Serialize;
 
 use super::client::{Server, connect};
+use super::ephemeral;
 use super::error::ClusterError;
 use super::exec;
 use super::inject;
@@ -90,6 +91,14 @@ pub async fn list(
             .map(|place| find(&client, &namespace, place))
             .buffer_unordered(AT_ONCE);
         let found: Vec<Found> = found.collect::<Vec<_>>().await.into_iter().flatten().collect();
+        let beside = pods.iter().flat_map(ephemeral::all).map(|(pod, container, state)| Found {
+            pod,
+            container,
+            home: String::new(),
+            running: state == ephemeral::State::Running,
+            who: "ephemeral container".to_owned(),
+        });
+        let found: Vec<Found> = found.into_iter().chain(beside).collect();
         for row in &mut workloads {
             let members = pick::members(&row.workload, &pods);
             row.agents.extend(found.iter().filter(|found| members.contains(&&*found.pod)).cloned());

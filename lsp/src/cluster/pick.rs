@@ -154,13 +154,7 @@ pub fn members<'a>(workload: &str, pods: &'a [Pod]) -> Vec<&'a str> {
 
 /// The place in one pod, if it runs.
 pub fn place_of(pod: &Pod) -> Option<Place> {
-    let workload = Workload {
-        kind: Kind::Pod,
-        name: name(pod).to_owned(),
-        container: None,
-        namespace: None,
-        context: None,
-    };
+    let workload = Workload { name: name(pod).to_owned(), ..Workload::bare(Kind::Pod) };
     pick(&workload, std::slice::from_ref(pod), None).ok()
 }
 

@@ -12,12 +12,16 @@ use protocol::io::replica::BoxFuture;
 
 use super::agent_file::{self, AgentFile};
 use super::client::{Server, connect};
+use super::ephemeral;
 use super::error::{ClusterError, no_place_for};
 use super::exec::exec;
-use super::inject;
+use super::inject::{self, InjectError};
 use super::pick::{NoPlace, Place, pick};
-use super::workload::{Kind, Workload};
+use super::workload::{Kind, Tier, Workload};
 use crate::carrier::{Bootstrap, BootstrapError, ByteStream, News};
+
+/// Names the image of ephemeral containers.
+const IMAGE_VARIABLE: &str = "TOWLINE_AGENT_IMAGE";
 
 /// The pause after a watch that ended, and the longest one after some that could
 /// not begin.
@@ -32,6 +36,8 @@ pub struct PodExec {
     server: tokio::sync::OnceCell<Server>,
     agent: OnceLock<AgentFile>,
     last: Mutex<Option<Place>>,
+    /// Whose the target's processes are, once an ephemeral container has told.
+    user: Mutex<Option<u32>>,
 }
 
 impl PodExec {
@@ -43,6 +49,7 @@ impl PodExec {
             server: tokio::sync::OnceCell::new(),
             agent: OnceLock::new(),
             last: Mutex::new(None),
+            user: Mutex::new(None),
         }
     }
 
@@ -63,13 +70,94 @@ impl PodExec {
         };
         let place = self.place(server).await?;
         tracing::info!(pod = place.pod, container = place.container, chosen = ?place.chosen, "the place of the agent");
-        let [shell, flag, script] = inject::command(&place, &self.id, &agent.digest, &who());
-        let namespace = self.namespace(client);
-        let mut exec = exec(client, namespace, &place, &[&shell, &flag, &script]).await?;
-        inject::inject(&mut exec, agent).await.map_err(|reason| ClusterError::Inject {
-            pod: place.pod.clone(),
-            container: place.container.clone(),
-            reason,
+        if self.workload.tier == Some(Tier::Ephemeral) {
+            return self.beside(client, agent, &place, "asked for").await;
+        }
+        match self.attach(client, agent, &place, None).await {
+            Err((ClusterError::Inject { pod, container, reason }, InjectError::Unsuited(why)))
+                if self.workload.tier.is_none() =>
+            {
+                if self.image().is_some() {
+                    return self.beside(client, agent, &place, &why).await;
+                }
+                let reason = format!(
+                    "{reason}; an ephemeral container can stand beside it: name an image that \
+                     has a shell with --agent-image (or {IMAGE_VARIABLE})"
+                );
+                Err(ClusterError::Unsuited { pod, container, reason })
+            }
+            Err((error, _)) => Err(error),
+            Ok(stream) => Ok(stream),
+        }
+    }
+
+    /// The image of ephemeral containers, if one is named.
+    fn image(&self) -> Option<String> {
+        self.workload.agent_image.clone().or_else(|| std::env::var(IMAGE_VARIABLE).ok())
+    }
+
+    /// Into an ephemeral container, as `why` it has to be.
+    async fn beside(
+        &self,
+        client: &Client,
+        agent: &AgentFile,
+        place: &Place,
+        why: &str,
+    ) -> Result<ByteStream, ClusterError> {
+        let Some(image) = self.image() else {
+            return Err(ClusterError::Unsuited {
+                pod: place.pod.clone(),
+                container: place.container.clone(),
+                reason: format!(
+                    "an ephemeral container needs an image with a shell: --agent-image, or \
+                     {IMAGE_VARIABLE}"
+                ),
+            });
+        };
+        let mut asked = false;
+        loop {
+            let user = *self.user.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted = ephemeral::Wanted { place, image: &image, id: &self.id, user };
+            let container = ephemeral::ensure(client, self.namespace(client), &wanted).await?;
+            let inside = Place { container: container.clone(), ..place.clone() };
+            match self.attach(client, agent, &inside, Some(&place.run)).await {
+                // The image's own user is not the target's: once more as that one.
+                Err((_, InjectError::OtherUser(other))) if !asked => {
+                    asked = true;
+                    *self.user.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
+                }
+                Err((error, _)) => return Err(error),
+                Ok(stream) => {
+                    let carrier = format!(
+                        "exec into pod {}, ephemeral container {container} beside {} ({why})",
+                        place.pod, place.container
+                    );
+                    return Ok(ByteStream { carrier, ..stream });
+                }
+            }
+        }
+    }
+
+    /// One exec in `place`, with the agent at its other end.
+    async fn attach(
+        &self,
+        client: &Client,
+        agent: &AgentFile,
+        place: &Place,
+        beside: Option<&str>,
+    ) -> Result<ByteStream, (ClusterError, InjectError)> {
+        let who = who();
+        let script = inject::Script { id: &self.id, digest: &agent.digest, who: &who, beside };
+        let [shell, flag, script] = inject::command(place, &script);
+        let words: [&str; 3] = [&shell, &flag, &script];
+        let opened = exec(client, self.namespace(client), place, &words).await;
+        let mut exec = opened.map_err(|error| {
+            let failed = InjectError::Failed(error.to_string());
+            (error, failed)
+        })?;
+        inject::inject(&mut exec, agent).await.map_err(|error| {
+            let (pod, container) = (place.pod.clone(), place.container.clone());
+            (ClusterError::Inject { pod, container, reason: error.to_string() }, error)
         })?;
         Ok(ByteStream {
             carrier: format!("exec into pod {}, container {}", place.pod, place.container),

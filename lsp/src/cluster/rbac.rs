@@ -18,12 +18,18 @@ pub enum Subject {
 pub const RULES: [(&str, &[&str]); 2] =
     [("pods", &["get", "list", "watch"]), ("pods/exec", &["get", "create"])];
 
+/// What an ephemeral container needs beside that.
+pub const EPHEMERAL: (&str, &[&str]) = ("pods/ephemeralcontainers", &["patch"]);
+
 /// The Role, and with subjects its binding, as documents for `kubectl apply`.
-pub fn documents(namespace: &str, subjects: &[Subject]) -> Vec<Value> {
+pub fn documents(namespace: &str, subjects: &[Subject], ephemeral: bool) -> Vec<Value> {
     let metadata = json!({ "name": "towline", "namespace": namespace });
-    let rules = RULES.map(
-        |(resource, verbs)| json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs }),
-    );
+    let rules = RULES.into_iter().chain(ephemeral.then_some(EPHEMERAL));
+    let rules: Vec<_> = rules
+        .map(|(resource, verbs)| {
+            json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs })
+        })
+        .collect();
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",

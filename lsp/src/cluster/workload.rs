@@ -64,6 +64,40 @@ pub struct Workload {
     pub namespace: Option<String>,
     /// The kubeconfig's context; the current one when not said.
     pub context: Option<String>,
+    /// Where the agent goes; what works is chosen when not said.
+    pub tier: Option<Tier>,
+    /// An image with a shell, for an ephemeral container.
+    pub agent_image: Option<String>,
+}
+
+/// Where an agent goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// Into the container itself.
+    Exec,
+    /// Into an ephemeral container beside it.
+    Ephemeral,
+}
+
+impl Tier {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Ephemeral => "ephemeral",
+        }
+    }
+
+    /// The tier of a word.
+    ///
+    /// # Errors
+    /// What there is.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        [Self::Exec, Self::Ephemeral]
+            .into_iter()
+            .find(|tier| tier.word() == word)
+            .ok_or_else(|| format!("there is no tier `{word}`; known: exec, ephemeral"))
+    }
 }
 
 /// Longest name of an object or a selector that is taken.
@@ -85,8 +119,8 @@ impl Workload {
             let known: Vec<_> = KINDS.iter().map(|(kind, _)| kind.word()).collect();
             format!("there is no kind `{kind}`; known: {}", known.join(", "))
         })?;
-        let mut workload =
-            Self { kind, name: name.to_owned(), container: None, namespace: None, context: None };
+        let mut workload = Self { name: name.to_owned(), ..Self::bare(kind) };
+        let mut tier = None;
         while let Some(word) = words.next() {
             let (flag, value) = match word.split_once('=') {
                 Some((flag, value)) => (flag, Some(value)),
@@ -96,16 +130,33 @@ impl Workload {
                 "-c" | "--container" => &mut workload.container,
                 "-n" | "--namespace" => &mut workload.namespace,
                 "--context" => &mut workload.context,
+                "--tier" => &mut tier,
+                "--agent-image" => &mut workload.agent_image,
                 _ => {
                     return Err(format!(
-                        "`{flag}` is no part of a target; known: -c, -n, --context"
+                        "`{flag}` is no part of a target; known: -c, -n, --context, --tier, \
+                         --agent-image"
                     ));
                 }
             };
             *seat = Some(value.ok_or_else(|| format!("`{flag}` needs a value"))?.to_owned());
         }
+        workload.tier = tier.as_deref().map(Tier::parse).transpose()?;
         workload.check()?;
         Ok(workload)
+    }
+
+    /// With nothing said but the kind.
+    pub fn bare(kind: Kind) -> Self {
+        Self {
+            kind,
+            name: String::new(),
+            container: None,
+            namespace: None,
+            context: None,
+            tier: None,
+            agent_image: None,
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -139,9 +190,14 @@ impl Workload {
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.word(), self.name)?;
-        for (flag, value) in
-            [("-c", &self.container), ("-n", &self.namespace), ("--context", &self.context)]
-        {
+        let tier = self.tier.map(|tier| tier.word().to_owned());
+        for (flag, value) in [
+            ("-c", &self.container),
+            ("-n", &self.namespace),
+            ("--context", &self.context),
+            ("--tier", &tier),
+            ("--agent-image", &self.agent_image),
+        ] {
             if let Some(value) = value {
                 write!(f, " {flag} {value}")?;
             }

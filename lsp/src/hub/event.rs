@@ -14,7 +14,7 @@ pub enum Event {
         /// Who to answer.
         id: RequestId,
         /// What; none for what is up already.
-        settings: Option<Settings>,
+        settings: Option<Box<Settings>>,
         /// Also when something else is up.
         replace: bool,
     },

@@ -30,7 +30,7 @@ pub enum Message {
     /// A face wants something to be up.
     Up {
         /// What.
-        settings: Option<Settings>,
+        settings: Option<Box<Settings>>,
         /// Also when something else is up.
         replace: bool,
         /// Where the answer goes.

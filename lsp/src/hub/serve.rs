@@ -173,6 +173,7 @@ impl Face {
         settings: Option<Settings>,
         replace: bool,
     ) -> Result<Result<Outcome, Failure>, ApiError> {
+        let settings = settings.map(Box::new);
         let answered = self.ask(|answer_tx| Message::Up { settings, replace, answer_tx }).await;
         match answered.map(|answered| answered.answer) {
             Ok(Answer::Accepted) => {}

@@ -47,7 +47,9 @@ impl State {
     /// Handles one event. Effects are to be performed in their order.
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Effect> {
         let mut effects = match event {
-            Event::Up { id, settings, replace } => self.up(id, settings, replace),
+            Event::Up { id, settings, replace } => {
+                self.up(id, settings.map(|settings| *settings), replace)
+            }
             Event::Down { id } => self.down(id),
             Event::Quit => self.quit(),
             Event::ClientCame => {

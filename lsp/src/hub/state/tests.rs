@@ -29,7 +29,8 @@ fn idle() -> State {
 }
 
 fn up(state: &mut State, settings: Option<Settings>, replace: bool) -> (Vec<Effect>, Answer) {
-    let mut effects = state.handle(NOW, Event::Up { id: 1, settings, replace });
+    let mut effects =
+        state.handle(NOW, Event::Up { id: 1, settings: settings.map(Box::new), replace });
     match effects.pop() {
         Some(Effect::Answer { id: 1, answer }) => (effects, answer),
         other => panic!("no answer but {other:?}"),

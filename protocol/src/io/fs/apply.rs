@@ -20,7 +20,8 @@ use rustix::io::Errno;
 use super::dir;
 use super::index::{Known, Stamp, What};
 use super::look::{self, Found};
-use super::store::{self, STORE_NAME, TEMP_PREFIX};
+use super::rules::is_own;
+use super::store;
 use super::temp::{self, Temp};
 use super::tree::Tree;
 use crate::error::{ErrorCode, WireError};
@@ -87,7 +88,7 @@ fn admissible(op: &Op) -> Result<(), WireError> {
     if op.path.is_root() {
         return Err(bad("the root itself cannot be edited:"));
     }
-    if op.path.names().any(|name| name == STORE_NAME || name.starts_with(TEMP_PREFIX)) {
+    if op.path.names().any(is_own) {
         return Err(bad("the path is Towline's own:"));
     }
     if let Some(Entry::Symlink { target }) = &op.new {

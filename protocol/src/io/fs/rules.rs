@@ -18,7 +18,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::index::Index;
-use super::store::{STORE_NAME, TEMP_PREFIX};
+use super::store::{OWN_PREFIX, STORE_NAME};
 use crate::path::RelPath;
 
 /// The name of rule files.
@@ -78,9 +78,10 @@ impl Rules {
     }
 }
 
-/// Whether a name is Towline's own and never shown to anybody.
+/// Whether a name is Towline's own and never shown to anybody: a store, a temporary
+/// file, an agent's directory in a mount that is synced.
 pub fn is_own(name: &[u8]) -> bool {
-    name == STORE_NAME || name.starts_with(TEMP_PREFIX)
+    name == STORE_NAME || name.starts_with(OWN_PREFIX)
 }
 
 /// A directory's rule file. Lines that are no pattern are skipped, as git does.

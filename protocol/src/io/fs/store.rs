@@ -35,6 +35,8 @@ mod log;
 
 /// The store's name inside a tree.
 pub const STORE_NAME: &[u8] = b".towline";
+/// The start of every other name of ours.
+pub const OWN_PREFIX: &[u8] = b".towline-";
 
 /// Temporary files that could not be in the store, because a mount point lies
 /// between.
