@@ -72,40 +72,49 @@ pub enum Otherwise {
     Fail,
 }
 
-impl UdpRoute {
+/// What the environment says of UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpChoice {
+    /// What to do without it; none: it is not used.
+    otherwise: Option<Otherwise>,
+    /// Where the agent is, instead of where it is known to be.
+    host: Option<IpAddr>,
+}
+
+impl UdpChoice {
     /// What the environment asks for; the stream alone if it says nothing.
-    /// `host` is where the agent is when the environment does not say.
     ///
     /// # Errors
     /// A value that means nothing.
-    pub fn from_env(host: IpAddr) -> Result<Option<Self>, BootstrapError> {
+    pub fn from_env() -> Result<Self, BootstrapError> {
         let read = |name| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
-        Self::parse(read(CARRIER_VARIABLE), read(UDP_HOST_VARIABLE), host)
+        Self::parse(read(CARRIER_VARIABLE), read(UDP_HOST_VARIABLE))
     }
 
-    fn parse(
-        carrier: Option<String>,
-        udp_host: Option<String>,
-        host: IpAddr,
-    ) -> Result<Option<Self>, BootstrapError> {
+    /// The way to an agent that is at `host`.
+    pub fn route(&self, host: Option<IpAddr>) -> Option<UdpRoute> {
+        Some(UdpRoute { host: self.host.or(host)?, otherwise: self.otherwise? })
+    }
+
+    fn parse(carrier: Option<String>, udp_host: Option<String>) -> Result<Self, BootstrapError> {
         let wrong = |message| BootstrapError { message, again: false };
         let otherwise = match carrier.as_deref() {
-            None | Some("" | "stream") => return Ok(None),
-            Some("auto") => Otherwise::Stream,
-            Some("udp") => Otherwise::Fail,
+            None | Some("" | "stream") => None,
+            Some("auto") => Some(Otherwise::Stream),
+            Some("udp") => Some(Otherwise::Fail),
             Some(other) => {
                 return Err(wrong(format!(
                     "{CARRIER_VARIABLE} is `{other}`; set it to stream, udp or auto"
                 )));
             }
         };
-        let host = match udp_host {
-            None => host,
-            Some(text) => text.parse().map_err(|_| {
+        let host = match udp_host.filter(|_| otherwise.is_some()) {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| {
                 wrong(format!("{UDP_HOST_VARIABLE} is `{text}`; set it to an IP address"))
-            })?,
+            })?),
         };
-        Ok(Some(Self { host, otherwise }))
+        Ok(Self { otherwise, host })
     }
 }
 
@@ -162,10 +171,12 @@ mod tests {
     fn the_environment_picks_the_carrier() {
         let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let parse = |carrier: &str, host: Option<&str>| {
-            UdpRoute::parse(Some(carrier.into()), host.map(Into::into), here)
+            let choice = UdpChoice::parse(Some(carrier.into()), host.map(Into::into));
+            choice.map(|choice| choice.route(Some(here)))
         };
         let route = |host, otherwise| Some(UdpRoute { host, otherwise });
-        assert_eq!(UdpRoute::parse(None, Some("nonsense".into()), here).unwrap(), None);
+        let silent = UdpChoice::parse(None, Some("nonsense".into())).unwrap();
+        assert_eq!(silent.route(Some(here)), None);
         assert_eq!(parse("stream", None).unwrap(), None);
         assert_eq!(parse("auto", None).unwrap(), route(here, Otherwise::Stream));
         assert_eq!(parse("udp", Some("10.0.0.2")).unwrap(), route(there, Otherwise::Fail));

@@ -196,6 +196,31 @@ impl Cluster {
         ip(&format!("route replace default via 10.99.{}.1", self.number));
     }
 
+    /// Drops all UDP to an address, as a firewall does, until the value is dropped.
+    ///
+    /// # Panics
+    /// When the firewall cannot be changed.
+    pub fn close_udp(&self, address: &str) -> impl Drop + use<> {
+        struct Closed(String);
+        impl Drop for Closed {
+            fn drop(&mut self) {
+                let _ = Command::new("nft").args(["delete", "table", "ip", &self.0]).status();
+            }
+        }
+        let table = format!("towline_test_{}", self.number);
+        let rules = format!(
+            "table ip {table} {{
+                chain outgoing {{
+                    type filter hook output priority 0
+                    ip daddr {address} ip protocol udp drop
+                }}
+            }}"
+        );
+        let closed = Command::new("nft").arg(&rules).status();
+        assert!(closed.is_ok_and(|status| status.success()), "nft {rules}");
+        Closed(table)
+    }
+
     /// Makes `image` from a directory and loads it.
     ///
     /// # Panics

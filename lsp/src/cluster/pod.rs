@@ -18,7 +18,7 @@ use super::exec::exec;
 use super::inject::{self, InjectError};
 use super::pick::{NoPlace, Place, pick};
 use super::workload::{Kind, Tier, Workload};
-use crate::carrier::{Bootstrap, BootstrapError, ByteStream, News};
+use crate::carrier::{Bootstrap, BootstrapError, ByteStream, News, UdpChoice, UdpRoute};
 
 /// Names the image of ephemeral containers.
 const IMAGE_VARIABLE: &str = "TOWLINE_AGENT_IMAGE";
@@ -33,6 +33,7 @@ pub struct PodExec {
     workload: Workload,
     /// Names the hub in the container.
     id: String,
+    udp: UdpChoice,
     server: tokio::sync::OnceCell<Server>,
     agent: OnceLock<AgentFile>,
     last: Mutex<Option<Place>>,
@@ -42,10 +43,11 @@ pub struct PodExec {
 
 impl PodExec {
     /// For the hub `id`: hexadecimal.
-    pub fn new(workload: Workload, id: String) -> Self {
+    pub fn new(workload: Workload, id: String, udp: UdpChoice) -> Self {
         Self {
             workload,
             id,
+            udp,
             server: tokio::sync::OnceCell::new(),
             agent: OnceLock::new(),
             last: Mutex::new(None),
@@ -261,6 +263,11 @@ impl Bootstrap for PodExec {
 
     fn open(&self) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
         Box::pin(async move { self.stream().await.map_err(BootstrapError::from) })
+    }
+
+    fn udp(&self) -> Option<UdpRoute> {
+        let address = self.last().as_ref().and_then(|place| place.address);
+        self.udp.route(address)
     }
 
     fn news(&self) -> BoxFuture<'_, News> {
