@@ -149,8 +149,9 @@ impl ConfigError {
         match self {
             Self::File(error) => error.help(),
             Self::NoTarget => {
-                "name one, as in `towline up local:../there --sync .:/app`, or write \
-                 `target:` into towline.yaml"
+                "name one, as in `towline up deploy/api --sync .:/app` (`towline list` shows what \
+                 there is) or `towline up local:../there --sync .:/app`, or write `target:` into \
+                 towline.yaml"
                     .to_owned()
             }
             Self::Target(error) => error.help().to_owned(),

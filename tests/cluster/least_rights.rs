@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Stdio;
 
+use harness::terminal::Terminal;
 use harness::{tree, wait};
 
 use crate::shop::{Shop, get};
@@ -14,6 +15,10 @@ use crate::shop::{Shop, get};
 const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
 /// A server that says back what it hears.
 const ECHO: &str = "command: [nc, -ll, -p, '5432', -e, cat]";
+
+/// Asks DNS for the address of kubernetes.default.svc.cluster.local.
+const QUESTION: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0akubernetes\
+    \x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01";
 
 const SERVICE: &str = "
 apiVersion: v1
@@ -50,6 +55,8 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
         "0:8080",
         "--forward",
         "0:svc/db:5432",
+        "--forward",
+        &format!("0:{}:53/udp", shop.name_server()),
     ]);
     assert_eq!(get(&shop.address(0), "/index.html").as_deref(), Some("hello"));
     let mut db = TcpStream::connect(shop.address(1)).expect("the Service's forward listens");
@@ -58,6 +65,13 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
     db.read_exact(&mut answer).expect("they come back");
     assert_eq!(&answer, b"select 1");
     drop(db);
+
+    let names = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    names.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout can be set");
+    names.send_to(QUESTION, shop.address(2)).expect("a datagram goes out");
+    let mut answer = [0; 512];
+    let (len, _) = names.recv_from(&mut answer).expect("the cluster's DNS answers");
+    assert!(answer[..len].ends_with(&[0, 4, 10, 96, 0, 1]), "{:?}", &answer[..len]);
 
     // both ways
     fs::write(here.join("index.html"), "edited").expect("an edit");
@@ -71,6 +85,11 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
 
     let told = shop.run(&["exec", "--", "sh", "-c", "id -u; cat /app/index.html"]);
     assert_eq!(told, "1000\nedited");
+    let mut shell = Terminal::run(&shop.command(&["shell", "-w", "/app"]), (40, 100));
+    shell.type_in("echo $((6*7)) in $PWD; stty size; exit 5\r");
+    shell.expect("42 in /app");
+    shell.expect("40 100");
+    assert_eq!(shell.wait(), Some(5));
     let failed = shop.try_run(&["exec", "--", "sh", "-c", "exit 7"]);
     assert_eq!(failed.status.code(), Some(7));
     let mut cat = shop.command(&["exec", "--", "cat"]);

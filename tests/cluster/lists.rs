@@ -1,9 +1,10 @@
 //! What `list` shows: workloads, and whose agents are in them.
 
-use harness::wait;
+use harness::terminal::Terminal;
+use harness::{tree, wait};
 use serde_json::Value;
 
-use crate::shop::Shop;
+use crate::shop::{Shop, get};
 
 const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
 
@@ -41,4 +42,29 @@ fn workloads_and_agents_are_listed_until_they_go() {
     });
     shop.run(&["down"]);
     assert_eq!(list(&shop, &["--all"]), before);
+}
+
+#[test]
+fn who_says_nothing_is_asked() {
+    let shop = Shop::new();
+    shop.deploy(
+        "api",
+        &format!("{WEB}\n        workingDir: /app\n        ports: [{{ containerPort: 8080 }}]"),
+    );
+    shop.deploy("db", WEB);
+    tree::write(&shop.sandbox.workspace(), "page = one");
+    let mut terminal = Terminal::run(&shop.command(&["up"]), (40, 100));
+    terminal.expect("1  deploy/api  (1/1 ready, app)");
+    terminal.expect("2  deploy/db");
+    terminal.expect("Number or name [1]: ");
+    terminal.type_in("deploy/cache\r");
+    terminal.expect("`deploy/cache` is none of them");
+    terminal.type_in("1\r");
+    terminal.expect("towline up deploy/api --sync .:/app --forward 8080");
+    assert_eq!(terminal.wait(), Some(0));
+    assert_eq!(get(&shop.address(0), "/page").as_deref(), Some("one"));
+    shop.run(&["down"]);
+    // Nobody is there to ask.
+    let said = shop.fails(2, &["up"]);
+    assert!(said.contains("there is no target"), "{said}");
 }

@@ -2,10 +2,12 @@
 //! One cluster for all tests, a namespace for each.
 
 mod carriers;
+mod contexts;
 mod errors;
 mod faults;
 mod follows;
 mod images;
 mod least_rights;
 mod lists;
+mod people;
 mod shop;

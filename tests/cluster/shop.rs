@@ -40,6 +40,14 @@ impl Shop {
         Self::under("restricted")
     }
 
+    /// Another person in this one's namespace, with a machine and an account as good.
+    pub fn colleague(&self) -> Self {
+        let sandbox = Sandbox::new();
+        let kubeconfig = sandbox.path().join("kubeconfig");
+        fs::copy(&self.kubeconfig, &kubeconfig).expect("the kubeconfig can be copied");
+        Self { name: self.name.clone(), sandbox, kubeconfig }
+    }
+
     /// Makes one that enforces another Pod Security level.
     pub fn under(level: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -155,6 +163,13 @@ spec:
         assert_eq!(output.status.code(), Some(code), "towline {args:?} said {said}");
         println!("towline {}: {said}", args.join(" "));
         said
+    }
+
+    /// The cluster's DNS server, as pods know it.
+    pub fn name_server(&self) -> String {
+        let file = self.kubectl(&["exec", "deploy/api", "--", "cat", "/etc/resolv.conf"]);
+        let mut lines = file.lines().filter_map(|line| line.strip_prefix("nameserver "));
+        lines.next().expect("pods have a DNS server").trim().to_owned()
     }
 
     /// The first local address of a forward.

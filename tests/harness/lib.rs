@@ -5,6 +5,7 @@ pub mod bins;
 pub mod cluster;
 pub mod net;
 pub mod sandbox;
+pub mod terminal;
 pub mod tree;
 pub mod wait;
 pub mod wire;

@@ -1,89 +1,14 @@
 //! Suite: `towline shell` and `towline exec` as a person and a pipe meet them:
 //! the real binary, in a real terminal and between real pipes.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails on the way shows where")]
-
-use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Stdio;
 use std::time::Instant;
 
-use harness::bins::bins;
 use harness::sandbox::Sandbox;
+use harness::terminal::Terminal;
 use harness::wait;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
-
-/// A terminal with a program in it.
-struct Terminal {
-    master: File,
-    /// Held open, so that its modes can be looked at afterwards.
-    slave: File,
-    child: Child,
-    seen: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Terminal {
-    /// `towline ARGS` as the session leader of a terminal of its own.
-    fn run(sandbox: &Sandbox, args: &[&str], size: (u16, u16)) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let slave = File::options().read(true).write(true).open(name).unwrap();
-        let master = File::from(master);
-        let like = sandbox.command(&[]);
-        // Makes its standard input the terminal that signals come from.
-        let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(&bins().towline).args(args).current_dir(sandbox.workspace());
-        for (name, value) in like.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap());
-        command.stderr(slave.try_clone().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        set_size(&master, size);
-        let child = command.spawn().expect("setsid is there");
-        let terminal = Self { master, slave, child, seen };
-        let (mut reader, seen) = (terminal.master.try_clone().unwrap(), terminal.seen.clone());
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut piece) {
-                seen.lock().unwrap().extend_from_slice(&piece[..count]);
-            }
-        });
-        terminal
-    }
-
-    fn type_in(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits until it shows `text`, and forgets everything up to there.
-    fn expect(&self, text: &str) {
-        let what = format!("the terminal to show {text:?}");
-        wait::until(&what, || {
-            let mut seen = self.seen.lock().unwrap();
-            let shown = String::from_utf8_lossy(&seen).into_owned();
-            let at = shown.find(text)? + text.len();
-            *seen = shown.as_bytes()[at..].to_vec();
-            Some(())
-        });
-    }
-
-    fn modes(&self) -> Termios {
-        tcgetattr(&self.slave).unwrap()
-    }
-}
-
-fn set_size(master: &File, (ws_row, ws_col): (u16, u16)) {
-    let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(master, size).unwrap();
-}
+use rustix::termios::LocalModes;
 
 #[test]
 fn a_shell_in_a_terminal_is_a_shell_in_a_terminal() {
@@ -92,7 +17,7 @@ fn a_shell_in_a_terminal_is_a_shell_in_a_terminal() {
     let up = up.env("SHELL", "/bin/sh").env("PS1", "here> ").env_remove("ENV").output().unwrap();
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
 
-    let mut terminal = Terminal::run(&sandbox, &["shell"], (31, 97));
+    let mut terminal = Terminal::run(&sandbox.command(&["shell"]), (31, 97));
     let before = terminal.modes();
     terminal.expect("here> ");
     assert!(!terminal.modes().local_modes.contains(LocalModes::ECHO), "keys go through as bytes");
@@ -109,13 +34,13 @@ fn a_shell_in_a_terminal_is_a_shell_in_a_terminal() {
     terminal.expect("here> ");
     assert!(!sandbox.leftovers().iter().any(|(_, line)| line.starts_with("sleep 1234")));
 
-    set_size(&terminal.master, (50, 120));
+    terminal.set_size((50, 120));
     terminal.type_in("until [ \"$(stty size)\" = '50 120' ]; do :; done; echo sized-$((1+1))\r");
     terminal.expect("sized-2");
     terminal.expect("here> ");
 
     terminal.type_in("exit 7\r");
-    assert_eq!(terminal.child.wait().unwrap().code(), Some(7));
+    assert_eq!(terminal.wait(), Some(7));
     let after = terminal.modes();
     assert_eq!(after.local_modes, before.local_modes);
     assert_eq!(after.input_modes, before.input_modes);
