@@ -88,3 +88,20 @@ fn a_stopped_link_stays_down() {
     assert!(matches!(machine.state(), State::Down { .. }));
     assert_eq!(machine.deadline(ms(12)), None);
 }
+
+#[test]
+fn news_of_the_target_end_a_pause_and_move_a_link_that_is_up() {
+    for news in [Event::Moved, Event::Reachable] {
+        let mut machine = up();
+        machine.handle(ms(10), lost());
+        machine.handle(ms(11), failed(true));
+        assert!(matches!(machine.state(), State::Waiting { .. }));
+        assert_eq!(machine.handle(ms(12), news), [Effect::Dial]);
+    }
+    let mut machine = up();
+    assert_eq!(machine.handle(ms(10), Event::Reachable), []);
+    assert_eq!(machine.state(), &State::Up);
+    assert_eq!(machine.handle(ms(10), Event::Moved), [Effect::DropCarrier, Effect::Dial]);
+    // What was dialled before is not asked for twice.
+    assert_eq!(machine.handle(ms(11), Event::Moved), []);
+}

@@ -121,7 +121,7 @@ fn what_does_not_run_says_why() {
     });
     let result = pick(&Workload::parse("pod/a").unwrap(), &[crashing], None);
     let Err(NoPlace::NotRunning { reasons }) = result else { panic!("{result:?}") };
-    assert_eq!(reasons, ["a: container app is in ImagePullBackOff no such image"]);
+    assert_eq!(reasons, ["a: container app is in ImagePullBackOff: no such image"]);
 }
 
 #[test]
