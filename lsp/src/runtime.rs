@@ -189,19 +189,23 @@ impl Workspace {
     /// # Errors
     /// [`RuntimeError::File`].
     pub fn remote_id(&self) -> Result<String, RuntimeError> {
-        let path = self.state_dir().join("id");
-        match std::fs::read_to_string(&path) {
-            Ok(id) if id.len() == ID_LEN && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                return Ok(id);
-            }
-            Ok(_) | Err(_) => {}
+        if let Some(id) = self.known_remote_id() {
+            return Ok(id);
         }
+        let path = self.state_dir().join("id");
         let mut key = [0; ID_LEN / 2];
         protocol::io::random(&mut key)
             .map_err(|source| RuntimeError::File { path: path.clone(), source })?;
         let id: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         write_atomic(&path, id.as_bytes())?;
         Ok(id)
+    }
+
+    /// The name that [`Workspace::remote_id`] gave before, if it did.
+    pub fn known_remote_id(&self) -> Option<String> {
+        let id = std::fs::read_to_string(self.state_dir().join("id")).ok()?;
+        let is_id = id.len() == ID_LEN && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then_some(id)
     }
 
     /// Where a sync keeps its ancestor and trash.

@@ -1,10 +1,13 @@
 //! `cargo bench -p tests [-- NAME…]`: Towline beside its real peers in the same
 //! run on the same machine, one table at the end. Names: `sync`, `edit`,
-//! `forward`, `size`. `TOWLINE_BENCH_FILES=1000` replaces the large tree's
+//! `forward`, `size`, `cluster` (only by its name: it builds and starts a
+//! Kubernetes). `TOWLINE_BENCH_FILES=1000` replaces the large tree's
 //! 100,000 files.
 
+mod cluster;
 mod edit;
 mod forward;
+mod measure;
 mod size;
 mod ssh;
 mod sync;
@@ -38,6 +41,9 @@ fn main() {
         if runs("edit") {
             edit::bench(&mut table, &ssh, files);
         }
+    }
+    if wanted.iter().any(|wanted| wanted == "cluster") {
+        cluster::bench(&mut table);
     }
     println!("{table}");
 }

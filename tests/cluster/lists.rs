@@ -8,6 +8,10 @@ use crate::shop::{Shop, get};
 
 const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
 
+/// Kills every agent of a container.
+const KILL: &str =
+    "for p in /proc/[0-9]*; do grep -q '[s]tate-dir' $p/cmdline && kill -9 ${p#/proc/}; done; true";
+
 fn list(shop: &Shop, args: &[&str]) -> Value {
     let said = shop.run(&[&["list", "--json"], args].concat());
     serde_json::from_str(&said).expect("JSON")
@@ -35,8 +39,7 @@ fn workloads_and_agents_are_listed_until_they_go() {
 
     // An agent that was killed leaves its directory, which is told, and goes with the
     // next `down`.
-    let kill = "for p in /proc/[0-9]*; do grep -q '[s]tate-dir' $p/cmdline && kill -9 ${p#/proc/}; done; true";
-    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", kill]);
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", KILL]);
     wait::until("the link to be up again", || {
         (shop.status()["link"]["state"] == "up").then_some(())
     });
@@ -67,4 +70,24 @@ fn who_says_nothing_is_asked() {
     // Nobody is there to ask.
     let said = shop.fails(2, &["up"]);
     assert!(said.contains("there is no target"), "{said}");
+}
+
+#[test]
+fn doctor_removes_what_a_dead_hub_and_its_dead_agent_left_in_the_pod() {
+    let shop = Shop::new();
+    shop.deploy("api", WEB);
+    let files = || shop.kubectl(&["exec", "deploy/api", "--", "ls", "-A", "/tmp"]);
+    let before = files();
+    tree::write(&shop.sandbox.workspace(), "page = one");
+    shop.run(&["up", "deploy/api", "--sync", ".:/app"]);
+    let hub = shop.status()["pid"].as_u64().expect("the hub's process").to_string();
+    let killed = std::process::Command::new("kill").args(["-9", &hub]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    shop.kubectl(&["exec", "deploy/api", "--", "sh", "-c", KILL]);
+    assert_ne!(files(), before);
+    let told = shop.try_run(&["doctor"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("in deploy/api"), "{told:?}");
+    shop.run(&["doctor", "--fix"]);
+    assert_eq!(files(), before);
+    shop.run(&["doctor"]);
 }

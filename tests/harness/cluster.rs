@@ -130,6 +130,13 @@ impl Cluster {
         self.try_kubectl(args).unwrap_or_else(|error| panic!("kubectl {}: {error}", args.join(" ")))
     }
 
+    /// `kubectl`, not started yet.
+    pub fn kubectl_command(&self) -> Command {
+        let mut kubectl = Command::new(binary());
+        kubectl.arg("kubectl").arg("--kubeconfig").arg(&self.kubeconfig);
+        kubectl
+    }
+
     /// See [`Cluster::kubectl`].
     ///
     /// # Errors

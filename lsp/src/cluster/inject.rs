@@ -100,6 +100,23 @@ for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
 done
 "#;
 
+/// Ends the agent of one hub, and what it started, and removes its directory.
+const REMOVE: &str = r#"
+for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
+  home=${base%/}/.towline-$id
+  [ -d "$home" ] || continue
+  marker=none
+  [ -r "$home/state/marker" ] && read -r marker < "$home/state/marker"
+  for p in /proc/[0-9]*; do
+    if grep -q "$home/" "$p/cmdline" || grep -q "TOWLINE_AGENT=$marker" "$p/environ"; then
+      kill -9 "${p#/proc/}"
+    fi
+  done 2>/dev/null
+  rm -rf "$home"
+  echo "towline-removed $home"
+done
+"#;
+
 /// Why the agent is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InjectError {
@@ -145,6 +162,13 @@ pub fn command(place: &Place, script: &Script<'_>) -> [String; 3] {
 pub fn find(place: &Place) -> [String; 3] {
     let places = places(place);
     ["sh".into(), "-c".into(), format!("places='{places}'{FIND}")]
+}
+
+/// The command that removes what hub `id` has there, one line for each directory:
+/// `towline-removed HOME`.
+pub fn remove(place: &Place, id: &str) -> [String; 3] {
+    let places = places(place);
+    ["sh".into(), "-c".into(), format!("id={id} places='{places}'{REMOVE}")]
 }
 
 fn places(place: &Place) -> String {

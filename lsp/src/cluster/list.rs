@@ -108,6 +108,42 @@ pub async fn list(
     Ok(List { namespace, workloads })
 }
 
+/// Ends the agents of hub `id` in the workload's namespace and removes what they
+/// have there; the directories that are gone, as `POD:PATH`.
+///
+/// # Errors
+/// When the pods cannot be listed.
+pub async fn remove(workload: &Workload, id: &str) -> Result<Vec<String>, ClusterError> {
+    let Server { client, url } = connect(workload.context.as_deref()).await?;
+    let namespace = workload.namespace.as_deref().unwrap_or(client.default_namespace()).to_owned();
+    let api = Api::<Pod>::namespaced(client.clone(), &namespace);
+    let pods = api.list(&ListParams::default()).await;
+    let pods = pods.map_err(ClusterError::api(listing(&namespace, &url)))?.items;
+    let own = format!("{}{id}-", ephemeral::PREFIX);
+    let places = pods.iter().filter_map(pick::place_of).flat_map(|place| {
+        let pod = pods.iter().find(|pod| pick::name(pod) == place.pod);
+        let beside = pod.into_iter().flat_map(ephemeral::all);
+        let beside = beside
+            .filter(|(_, name, state)| {
+                name.starts_with(&own) && *state == ephemeral::State::Running
+            })
+            .map(|(_, container, _)| Place { container, ..place.clone() });
+        beside.chain([place.clone()]).collect::<Vec<_>>()
+    });
+    let removed = futures_util::stream::iter(places)
+        .map(|place| remove_in(&client, &namespace, place, id))
+        .buffer_unordered(AT_ONCE);
+    Ok(removed.collect::<Vec<_>>().await.into_iter().flatten().collect())
+}
+
+async fn remove_in(client: &Client, namespace: &str, place: Place, id: &str) -> Vec<String> {
+    let [shell, flag, script] = inject::remove(&place, id);
+    let said = exec::run(client, namespace, &place, &[&shell, &flag, &script]).await;
+    let said = said.unwrap_or_default(); // it has no shell, so it has no agent of ours
+    let homes = said.lines().filter_map(|line| line.strip_prefix("towline-removed "));
+    homes.map(|home| format!("{}:{home}", place.pod)).collect()
+}
+
 fn row(name: &str, pods: &[Pod]) -> Option<Row> {
     let workload = Workload::parse(name).ok()?;
     let members = pick::members(name, pods);

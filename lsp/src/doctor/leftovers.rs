@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use protocol::io::process::{self, Process};
 
 use super::processes::{self, Agent};
+use crate::cluster::list;
+use crate::cluster::workload::Workload;
 use crate::demo::sandbox::{LOCK, PREFIX};
 use crate::hub::persist;
 use crate::runtime::{Dirs, Workspace, try_lock};
+use crate::target::Target;
 
 /// The directory in a sync's root that holds its replica id and trash.
 const STORE: &str = ".towline";
@@ -27,6 +30,8 @@ pub struct Leftover {
     paths: Vec<PathBuf>,
     /// Where its processes may still make something until they are ended.
     candidates: Vec<PathBuf>,
+    /// What it has in a cluster: where, and under which id.
+    remote: Option<(Workload, String)>,
     /// Proves it dead; its own file goes last.
     lock: Option<Lock>,
 }
@@ -95,6 +100,9 @@ impl Leftover {
             }
             Of::None => {}
         }
+        if let Some((workload, id)) = &self.remote {
+            remove_remote(workload, id)?; // the id would be lost with the files
+        }
         self.paths.iter().chain(&self.candidates).for_each(|path| note(remove(path)));
         if let Some(lock) = self.lock {
             note(remove(&lock.path));
@@ -131,6 +139,9 @@ impl fmt::Display for Leftover {
         for path in &self.paths {
             write!(f, "\n   {}", path.display())?;
         }
+        if let Some((workload, id)) = &self.remote {
+            write!(f, "\n   the agent {id} in {workload}, unless it has gone by itself")?;
+        }
         Ok(())
     }
 }
@@ -162,12 +173,18 @@ fn of_workspace(
     processes: &[Process],
     living: &BTreeSet<PathBuf>,
 ) -> Leftover {
-    let what = match persist::load(workspace) {
-        Ok(Some(persisted)) => format!(
+    let persisted = persist::load(workspace).ok().flatten();
+    let what = match &persisted {
+        Some(persisted) => format!(
             "{} was up and its hub is gone (any towline command there brings it back instead)",
             persisted.workspace
         ),
-        _ => format!("files of a workspace {} whose hub is gone", workspace.id),
+        None => format!("files of a workspace {} whose hub is gone", workspace.id),
+    };
+    let target = persisted.map(|persisted| persisted.settings.target);
+    let remote = match (target, workspace.known_remote_id()) {
+        (Some(Target::Workload(workload)), Some(id)) => Some((workload, id)),
+        _ => None,
     };
     let mut paths = stores(workspace);
     paths.retain(|path| !living.contains(path));
@@ -178,7 +195,8 @@ fn of_workspace(
     let agent_dir = workspace.agent_dir();
     let agent = Agent::of(agent_dir.clone());
     let processes = processes.iter().filter(|process| agent.owns(process)).cloned().collect();
-    Leftover { what, processes, of: Of::Agent(agent_dir), paths, candidates, lock: Some(lock) }
+    let of = Of::Agent(agent_dir);
+    Leftover { what, processes, of, paths, candidates, remote, lock: Some(lock) }
 }
 
 /// What dead agents left whose directories are gone, but for what `others` left.
@@ -191,6 +209,7 @@ fn orphans(processes: &[Process], others: Vec<Agent>) -> Option<Leftover> {
         of: Of::Nobody(others),
         paths: Vec::new(),
         candidates: Vec::new(),
+        remote: None,
         lock: None,
     })
 }
@@ -227,9 +246,16 @@ fn demos() -> Vec<Leftover> {
             let what = "a demo that is over".to_owned();
             let (processes, candidates) = (Vec::new(), Vec::new());
             let (paths, lock) = (vec![path], Some(lock));
-            Some(Leftover { what, processes, of: Of::None, paths, candidates, lock })
+            Some(Leftover { what, processes, of: Of::None, paths, candidates, remote: None, lock })
         })
         .collect()
+}
+
+/// Needs a tokio runtime that may be blocked here.
+fn remove_remote(workload: &Workload, id: &str) -> io::Result<()> {
+    let removing = list::remove(workload, id);
+    let removed = tokio::runtime::Handle::current().block_on(removing);
+    removed.map(drop).map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
