@@ -2,6 +2,7 @@
 //! One cluster for all tests, a namespace for each.
 
 mod carriers;
+mod chart;
 mod contexts;
 mod errors;
 mod faults;

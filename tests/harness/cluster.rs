@@ -344,7 +344,10 @@ fn target() -> PathBuf {
 }
 
 /// The node's binary, built once; minutes with an empty Go cache, else seconds.
-fn binary() -> &'static Path {
+///
+/// # Panics
+/// When it does not build.
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let out = target().join("cluster/node");

@@ -1,7 +1,7 @@
 // The test cluster: a whole single-node Kubernetes linked from the published
 // modules into one binary. The first argument says what this process is: one of
 // the components, `node`, which starts all of them in namespaces of its own,
-// `image`, which makes images for it, or `kubectl`.
+// `image`, which makes images for it, `chart`, which renders a chart, or `kubectl`.
 package main
 
 import (
@@ -58,6 +58,8 @@ func main() {
 		runNode(os.Args[1:])
 	case name == "image":
 		runImage(os.Args[1:])
+	case name == "chart":
+		runChart(os.Args[1:])
 	case name == "inside":
 		runInside(os.Args[1:])
 	default:
