@@ -163,8 +163,31 @@ fn cut_exec(shop: &Shop) {
 }
 
 #[test]
-fn connections_live_on_whatever_carries_them_is_killed() {
+fn a_new_token_in_the_kubeconfig_is_taken_when_the_old_one_is_void() {
     let shop = Shop::new();
+    shop.deploy("api", "command: [nc, -ll, -p, '5432', -e, cat]");
+    shop.run(&["up", "deploy/api", "--forward", "0:5432"]);
+    let mut stream = connect(&shop.address(0));
+    echo(&mut stream, 1);
+    // Another account of the same name: the rights are the same, the tokens are not.
+    shop.kubectl(&["delete", "serviceaccount", "dev"]);
+    shop.kubectl(&["create", "serviceaccount", "dev"]);
+    wait::until("the old token to be refused", || {
+        (!shop.try_run(&["list"]).status.success()).then_some(())
+    });
+    cut_exec(&shop);
+    wait::until("the link to say so", || {
+        let status = shop.status();
+        status["link"]["reason"].as_str()?.contains("log in again").then_some(())
+    });
+    shop.write_kubeconfig("dev");
+    echo(&mut stream, 2);
+    shop.run(&["down"]);
+}
+
+#[test]
+fn connections_live_on_whatever_carries_them_is_killed() {
+    let shop = Shop::alone();
     shop.deploy("api", SERVERS);
     shop.run(&["up", "deploy/api", "--forward", "0:5432", "--forward", "0:8080"]);
     wait::until("the file to be there", || {

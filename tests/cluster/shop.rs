@@ -6,8 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use harness::bins::static_agent;
@@ -18,6 +18,18 @@ use harness::sandbox::Sandbox;
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::start())
+}
+
+/// Held for reading by every test, and for writing by one that kills parts of the
+/// cluster, which no other test may notice.
+static CALM: RwLock<()> = RwLock::new(());
+
+#[expect(dead_code, reason = "held, not read")]
+enum Calm {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+    /// As long as the person whose guest this is.
+    Guest,
 }
 
 /// What `restricted` wants of a container.
@@ -32,6 +44,7 @@ pub struct Shop {
     /// The workspace.
     pub sandbox: Sandbox,
     kubeconfig: PathBuf,
+    _calm: Calm,
 }
 
 impl Shop {
@@ -40,16 +53,27 @@ impl Shop {
         Self::under("restricted")
     }
 
+    /// Makes one while no other test runs.
+    pub fn alone() -> Self {
+        let alone = CALM.write().unwrap_or_else(PoisonError::into_inner);
+        Self::make("restricted", Calm::Alone(alone))
+    }
+
     /// Another person in this one's namespace, with a machine and an account as good.
     pub fn colleague(&self) -> Self {
         let sandbox = Sandbox::new();
         let kubeconfig = sandbox.path().join("kubeconfig");
         fs::copy(&self.kubeconfig, &kubeconfig).expect("the kubeconfig can be copied");
-        Self { name: self.name.clone(), sandbox, kubeconfig }
+        Self { name: self.name.clone(), sandbox, kubeconfig, _calm: Calm::Guest }
     }
 
     /// Makes one that enforces another Pod Security level.
     pub fn under(level: &str) -> Self {
+        let shared = CALM.read().unwrap_or_else(PoisonError::into_inner);
+        Self::make(level, Calm::Shared(shared))
+    }
+
+    fn make(level: &str, calm: Calm) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("shop-{}-{number}", std::process::id());
@@ -68,7 +92,7 @@ metadata: {{ name: dev, namespace: {name} }}
 "
         ));
         let kubeconfig = sandbox.path().join("kubeconfig");
-        let shop = Self { name, sandbox, kubeconfig };
+        let shop = Self { name, sandbox, kubeconfig, _calm: calm };
         shop.grant("dev", &[]);
         shop.write_kubeconfig("dev");
         shop

@@ -66,6 +66,12 @@ impl ClusterError {
         move |source| Self::Api { tried, source: Box::new(source) }
     }
 
+    /// Whether the API server did not believe who asks.
+    pub fn is_unauthorized(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        matches!(&**source, kube::Error::Api(status) if status.code == 401)
+    }
+
     /// Whether another attempt can be different.
     fn again(&self) -> bool {
         match self {

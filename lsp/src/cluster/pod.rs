@@ -34,7 +34,8 @@ pub struct PodExec {
     /// Names the hub in the container.
     id: String,
     udp: UdpChoice,
-    server: tokio::sync::OnceCell<Server>,
+    /// As the kubeconfig has it; read again when it is not believed any more.
+    server: Mutex<Option<Server>>,
     agent: OnceLock<AgentFile>,
     last: Mutex<Option<Place>>,
     /// Whose the target's processes are, once an ephemeral container has told.
@@ -48,20 +49,32 @@ impl PodExec {
             workload,
             id,
             udp,
-            server: tokio::sync::OnceCell::new(),
+            server: Mutex::new(None),
             agent: OnceLock::new(),
             last: Mutex::new(None),
             user: Mutex::new(None),
         }
     }
 
-    async fn server(&self) -> Result<&Server, ClusterError> {
-        let context = self.workload.context.as_deref();
-        self.server.get_or_try_init(|| connect(context)).await
+    async fn server(&self) -> Result<Server, ClusterError> {
+        if let Some(server) = &*locked(&self.server) {
+            return Ok(server.clone());
+        }
+        let server = connect(self.workload.context.as_deref()).await?;
+        *locked(&self.server) = Some(server.clone());
+        Ok(server)
+    }
+
+    /// Credentials expire, and people log in again: the next attempt reads them anew.
+    fn noting<T>(&self, result: Result<T, ClusterError>) -> Result<T, ClusterError> {
+        if result.as_ref().is_err_and(ClusterError::is_unauthorized) {
+            *locked(&self.server) = None;
+        }
+        result
     }
 
     async fn stream(&self) -> Result<ByteStream, ClusterError> {
-        let server = self.server().await?;
+        let server = &self.server().await?;
         let client = &server.client;
         let agent = match self.agent.get() {
             Some(agent) => agent,
@@ -118,7 +131,7 @@ impl PodExec {
         };
         let mut asked = false;
         loop {
-            let user = *self.user.lock().unwrap_or_else(PoisonError::into_inner);
+            let user = *locked(&self.user);
             let wanted = ephemeral::Wanted { place, image: &image, id: &self.id, user };
             let container = ephemeral::ensure(client, self.namespace(client), &wanted).await?;
             let inside = Place { container: container.clone(), ..place.clone() };
@@ -126,7 +139,7 @@ impl PodExec {
                 // The image's own user is not the target's: once more as that one.
                 Err((_, InjectError::OtherUser(other))) if !asked => {
                     asked = true;
-                    *self.user.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
+                    *locked(&self.user) = Some(other);
                 }
                 Err((error, _)) => return Err(error),
                 Ok(stream) => {
@@ -174,20 +187,16 @@ impl PodExec {
         self.workload.namespace.as_deref().unwrap_or_else(|| client.default_namespace())
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Place>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn place(&self, Server { client, url }: &Server) -> Result<Place, ClusterError> {
         let namespace = self.namespace(client);
         let pods = Api::<Pod>::namespaced(client.clone(), namespace);
         let params =
             ListParams { label_selector: self.labels(client).await?, ..Default::default() };
         let pods = pods.list(&params).await.map_err(ClusterError::api(listing(namespace, url)))?;
-        let last = self.last().clone();
+        let last = locked(&self.last).clone();
         let place = pick(&self.workload, &pods.items, last.as_ref())
             .map_err(|why| no_place_for(&self.workload, namespace, why))?;
-        *self.last() = Some(place.clone());
+        *locked(&self.last) = Some(place.clone());
         Ok(place)
     }
 
@@ -195,7 +204,7 @@ impl PodExec {
     /// where the last attempt went; none when the watch ends before. With `failed`
     /// it is news enough that the server answers.
     async fn watch(&self, failed: bool) -> Result<Option<News>, ClusterError> {
-        let Server { client, url } = self.server().await?;
+        let Server { client, url } = &self.server().await?;
         let namespace = self.namespace(client);
         let api = Api::<Pod>::namespaced(client.clone(), namespace);
         let tried = || ClusterError::api(listing(namespace, url));
@@ -210,7 +219,7 @@ impl PodExec {
         let params = WatchParams { label_selector: labels, ..Default::default() };
         let mut events = api.watch(&params, &version).await.map_err(tried())?.boxed();
         loop {
-            let last = self.last().clone();
+            let last = locked(&self.last).clone();
             if let Ok(place) = pick(&self.workload, &pods, last.as_ref())
                 && last.is_none_or(|last| (last.uid, last.run) != (place.uid, place.run))
             {
@@ -262,11 +271,11 @@ impl Bootstrap for PodExec {
     }
 
     fn open(&self) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
-        Box::pin(async move { self.stream().await.map_err(BootstrapError::from) })
+        Box::pin(async move { self.noting(self.stream().await).map_err(BootstrapError::from) })
     }
 
     fn udp(&self) -> Option<UdpRoute> {
-        let address = self.last().as_ref().and_then(|place| place.address);
+        let address = locked(&self.last).as_ref().and_then(|place| place.address);
         self.udp.route(address)
     }
 
@@ -274,7 +283,7 @@ impl Bootstrap for PodExec {
         Box::pin(async move {
             let mut pause = None;
             loop {
-                match self.watch(pause.is_some()).await {
+                match self.noting(self.watch(pause.is_some()).await) {
                     Ok(Some(news)) => return news,
                     Ok(None) => pause = None,
                     Err(error) => {
@@ -292,6 +301,11 @@ impl Bootstrap for PodExec {
 /// What was tried.
 pub fn listing(namespace: &str, url: &str) -> String {
     format!("list and watch the pods of namespace {namespace} at {url}")
+}
+
+/// A value that is never left half made.
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who asks, for others who look into the container.
