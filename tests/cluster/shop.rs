@@ -13,6 +13,7 @@ use std::time::Duration;
 use harness::bins::static_agent;
 use harness::cluster::Cluster;
 use harness::sandbox::Sandbox;
+use harness::wait;
 
 /// The cluster of all tests.
 pub fn cluster() -> &'static Cluster {
@@ -93,6 +94,9 @@ metadata: {{ name: dev, namespace: {name} }}
         ));
         let kubeconfig = sandbox.path().join("kubeconfig");
         let shop = Self { name, sandbox, kubeconfig, _calm: calm };
+        wait::until("the namespace to have its account", || {
+            shop.try_kubectl(&["get", "serviceaccount", "default"]).ok()
+        });
         shop.grant("dev", &[]);
         shop.write_kubeconfig("dev");
         shop
