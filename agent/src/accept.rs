@@ -14,20 +14,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::io::carrier::udp::UdpDoor;
 use protocol::io::carrier::{Carrier, Datagrams, Kind};
 use protocol::io::hello::{self, HelloError};
 use protocol::io::identity::{Fingerprint, Identity};
 use protocol::io::quic::{Endpoint, QuicError};
 use protocol::limits::{CARRIER_SILENCE_MAX, HELLO_TIMEOUT, HELLOS_MAX, SESSIONS_MAX};
-use protocol::wire::hello::{AgentHello, HubHello, UdpWish};
+use protocol::wire::hello::{AgentHello, HubHello};
 use rustix::fs::FileType;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::{UnixListener, UnixStream, unix};
 use tokio::sync::Semaphore;
 
-use crate::door;
+use crate::door::Doors;
 use crate::idle::Carriers;
 use crate::router::Router;
 
@@ -155,7 +154,7 @@ impl Sessions {
         let opening = tokio::time::timeout(HELLO_TIMEOUT, open(stream)).await;
         let Channel { name, mut rx, mut tx, lease } =
             opening.unwrap_or(Err(AcceptError::Opening))?;
-        let (endpoint, udp) =
+        let (endpoint, doors) =
             hello::agent(&mut rx, &mut tx, async |hello| self.answer(&hello)).await?;
         let alive = self.0.carriers.alive();
         let (lease_rx, lease_tx) = lease.map(UnixStream::into_split).unzip();
@@ -165,10 +164,7 @@ impl Sessions {
             silence_max: Some(CARRIER_SILENCE_MAX),
             guard: Some(Box::new((alive, lease_tx))),
         });
-        if let Some(udp) = udp {
-            let carriers = self.0.carriers.clone();
-            tokio::spawn(door::watch(udp, endpoint.socket().clone(), generation, carriers));
-        }
+        tokio::spawn(doors.watch(endpoint.clone(), generation, self.0.carriers.clone()));
         if let Some(mut lease_rx) = lease_rx {
             // a handed pipe may stay open somewhere when its owner is gone
             let socket = endpoint.socket().clone();
@@ -180,13 +176,10 @@ impl Sessions {
         Ok(())
     }
 
-    fn answer(
-        &self,
-        hello: &HubHello,
-    ) -> Result<(AgentHello, (Endpoint, Option<UdpDoor>)), HelloError> {
+    fn answer(&self, hello: &HubHello) -> Result<(AgentHello, (Endpoint, Doors)), HelloError> {
         let (endpoint, resumed) =
             self.session(hello).map_err(|error| io::Error::other(error.to_string()))?;
-        let (door, offer) = door::open(hello.udp).unzip();
+        let (doors, offers) = Doors::open(hello);
         let shared = &self.0;
         let answer = AgentHello {
             fingerprint: shared.identity.fingerprint(),
@@ -196,9 +189,10 @@ impl Sessions {
             resumed,
             grace_ms: u64::try_from(shared.grace.as_millis()).unwrap_or(u64::MAX),
             socket: shared.socket.to_str().map(str::to_owned),
-            udp: offer,
+            udp: offers.udp,
+            tcp: offers.tcp,
         };
-        Ok((answer, (endpoint, door)))
+        Ok((answer, (endpoint, doors)))
     }
 
     /// The session of the hub that said `hello`, and whether its connection still lives.
@@ -206,6 +200,7 @@ impl Sessions {
         let hub = hello.fingerprint;
         let mut open = self.lock();
         if let Some(session) = open.iter().find(|session| session.hub == hub) {
+            session.endpoint.prepare(Datagrams::ForStreams)?; // until it comes by UDP
             return Ok((session.endpoint.clone(), session.endpoint.in_use()));
         }
         if open.len() >= SESSIONS_MAX {
@@ -218,11 +213,7 @@ impl Sessions {
             let session = open.remove(oldest);
             tokio::spawn(async move { session.endpoint.close("too many hubs").await });
         }
-        let datagrams = match hello.udp {
-            UdpWish::None => Datagrams::ForStreams,
-            UdpWish::Loopback | UdpWish::Anywhere => Datagrams::ForUdp,
-        };
-        let endpoint = Endpoint::server(&self.0.identity, hub, datagrams)?;
+        let endpoint = Endpoint::server(&self.0.identity, hub)?;
         tokio::spawn(serve(endpoint.clone(), self.0.router.clone()));
         open.push(Session { hub, endpoint: endpoint.clone() });
         Ok((endpoint, false))

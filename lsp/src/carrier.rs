@@ -2,7 +2,7 @@
 //! agent's `attach`; what is said on them is the link's business.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::io::replica::BoxFuture;
@@ -27,6 +27,18 @@ pub trait Bootstrap: Send + Sync + 'static {
         None
     }
 
+    /// Whether there may be a tunnel to the loopback address of the agent's machine
+    /// that is better than the bootstrap channel.
+    fn has_tunnel(&self) -> bool {
+        false
+    }
+
+    /// A tunnel to that port.
+    fn tunnel(&self, port: u16) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
+        let message = format!("{} has no tunnel to port {port}", self.name());
+        Box::pin(async { Err(BootstrapError { message, again: false }) })
+    }
+
     /// Returns when it is worth trying again.
     fn news(&self) -> BoxFuture<'_, News> {
         Box::pin(std::future::pending())
@@ -49,7 +61,7 @@ pub enum News {
     Reachable,
 }
 
-/// Names what carries a link: `stream`, `udp` or `auto`.
+/// Names what carries a link: `auto`, `stream`, `port-forward` or `udp`.
 pub const CARRIER_VARIABLE: &str = "TOWLINE_CARRIER";
 /// Names the address at which the agent's UDP ports are reached.
 pub const UDP_HOST_VARIABLE: &str = "TOWLINE_UDP_HOST";
@@ -66,23 +78,34 @@ pub struct UdpRoute {
 /// What to do when UDP does not get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Otherwise {
-    /// Use the bootstrap channel, and move to UDP whenever it does.
+    /// Use the bootstrap channel, and what is better than it.
     Stream,
     /// Nothing: say so and try again.
     Fail,
 }
 
-/// What the environment says of UDP.
+/// Which ways the environment lets a link take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UdpChoice {
-    /// What to do without it; none: it is not used.
-    otherwise: Option<Otherwise>,
+pub struct Choice {
+    ways: Option<Ways>,
     /// Where the agent is, instead of where it is known to be.
     host: Option<IpAddr>,
 }
 
-impl UdpChoice {
-    /// What the environment asks for; the stream alone if it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    /// Whatever is best.
+    Auto,
+    /// The bootstrap channel alone.
+    Stream,
+    /// The bootstrap channel, then a tunnel.
+    PortForward,
+    /// UDP alone.
+    Udp,
+}
+
+impl Choice {
+    /// What the environment asks for.
     ///
     /// # Errors
     /// A value that means nothing.
@@ -91,30 +114,48 @@ impl UdpChoice {
         Self::parse(read(CARRIER_VARIABLE), read(UDP_HOST_VARIABLE))
     }
 
-    /// The way to an agent that is at `host`.
-    pub fn route(&self, host: Option<IpAddr>) -> Option<UdpRoute> {
-        Some(UdpRoute { host: self.host.or(host)?, otherwise: self.otherwise? })
+    /// The way by UDP to an agent that is at `host`.
+    pub fn udp(&self, host: Option<IpAddr>) -> Option<UdpRoute> {
+        let otherwise = match self.ways.unwrap_or(Ways::Auto) {
+            Ways::Auto => Otherwise::Stream,
+            Ways::Udp => Otherwise::Fail,
+            Ways::Stream | Ways::PortForward => return None,
+        };
+        Some(UdpRoute { host: self.host.or(host)?, otherwise })
+    }
+
+    /// The same, on this machine: its own sockets are as good, so only when it is
+    /// asked for.
+    pub fn local_udp(&self) -> Option<UdpRoute> {
+        self.ways?;
+        self.udp(Some(Ipv4Addr::LOCALHOST.into()))
+    }
+
+    /// Whether a tunnel of the target's platform may be taken.
+    pub fn tunnel(&self) -> bool {
+        matches!(self.ways, None | Some(Ways::Auto | Ways::PortForward))
     }
 
     fn parse(carrier: Option<String>, udp_host: Option<String>) -> Result<Self, BootstrapError> {
         let wrong = |message| BootstrapError { message, again: false };
-        let otherwise = match carrier.as_deref() {
-            None | Some("" | "stream") => None,
-            Some("auto") => Some(Otherwise::Stream),
-            Some("udp") => Some(Otherwise::Fail),
+        let ways = match carrier.as_deref() {
+            None | Some("") => None,
+            Some("auto") => Some(Ways::Auto),
+            Some("stream") => Some(Ways::Stream),
+            Some("port-forward") => Some(Ways::PortForward),
+            Some("udp") => Some(Ways::Udp),
             Some(other) => {
                 return Err(wrong(format!(
-                    "{CARRIER_VARIABLE} is `{other}`; set it to stream, udp or auto"
+                    "{CARRIER_VARIABLE} is `{other}`; set it to auto, stream, port-forward or udp"
                 )));
             }
         };
-        let host = match udp_host.filter(|_| otherwise.is_some()) {
-            None => None,
-            Some(text) => Some(text.parse().map_err(|_| {
+        let host = udp_host.map(|text| {
+            text.parse().map_err(|_| {
                 wrong(format!("{UDP_HOST_VARIABLE} is `{text}`; set it to an IP address"))
-            })?),
-        };
-        Ok(Self { otherwise, host })
+            })
+        });
+        Ok(Self { ways, host: host.transpose()? })
     }
 }
 
@@ -171,16 +212,22 @@ mod tests {
     fn the_environment_picks_the_carrier() {
         let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let parse = |carrier: &str, host: Option<&str>| {
-            let choice = UdpChoice::parse(Some(carrier.into()), host.map(Into::into));
-            choice.map(|choice| choice.route(Some(here)))
+            Choice::parse(Some(carrier.into()), host.map(Into::into))
         };
         let route = |host, otherwise| Some(UdpRoute { host, otherwise });
-        let silent = UdpChoice::parse(None, Some("nonsense".into())).unwrap();
-        assert_eq!(silent.route(Some(here)), None);
-        assert_eq!(parse("stream", None).unwrap(), None);
-        assert_eq!(parse("auto", None).unwrap(), route(here, Otherwise::Stream));
-        assert_eq!(parse("udp", Some("10.0.0.2")).unwrap(), route(there, Otherwise::Fail));
-        assert!(parse("tcp", None).unwrap_err().message.contains("stream, udp or auto"));
+        let silent = Choice::parse(None, None).unwrap();
+        assert_eq!(silent.udp(Some(there)), route(there, Otherwise::Stream));
+        assert!(silent.local_udp().is_none() && silent.tunnel());
+        let auto = parse("auto", None).unwrap();
+        assert_eq!(auto.local_udp(), route(here, Otherwise::Stream));
+        assert!(auto.udp(None).is_none() && auto.tunnel());
+        for (name, tunnel) in [("stream", false), ("port-forward", true)] {
+            let choice = parse(name, None).unwrap();
+            assert_eq!((choice.udp(Some(there)), choice.tunnel()), (None, tunnel));
+        }
+        let udp = parse("udp", Some("10.0.0.2")).unwrap();
+        assert_eq!((udp.udp(Some(here)), udp.tunnel()), (route(there, Otherwise::Fail), false));
+        assert!(parse("tcp", None).unwrap_err().message.contains("stream, port-forward or udp"));
         assert!(parse("udp", Some("db")).unwrap_err().message.contains("IP address"));
     }
 }

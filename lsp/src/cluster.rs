@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Workload ──pick──▶ pod, container ──exec + inject──▶ agent ──▶ ByteStream
+//!                                  └─forward, when it is allowed──▶ ByteStream
 //! ```
 
 pub mod agent_file;
@@ -11,9 +12,11 @@ pub mod client;
 pub mod ephemeral;
 pub mod error;
 pub mod exec;
+pub mod forward;
 pub mod inject;
 pub mod list;
 pub mod pick;
 pub mod pod;
 pub mod rbac;
+pub mod socket;
 pub mod workload;

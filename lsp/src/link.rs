@@ -11,11 +11,12 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::carrier::Bootstrap;
+pub use better::Passed;
 
+mod better;
 mod control;
 mod dial;
 mod driver;
-mod udp;
 
 /// A running link. Cheap to clone; with the last clone the link is closed and the
 /// agent is left to its grace time.
@@ -74,8 +75,12 @@ pub enum LinkState {
     Up {
         /// Which carrier.
         carrier: String,
+        /// The channel that the agent was last reached by, and where it is.
+        bootstrap: String,
         /// Smoothed round trip, microseconds.
         rtt_us: u64,
+        /// Why it is not a better one.
+        passed: Passed,
     },
     /// The carrier is gone and a new one is being opened; streams wait.
     Reconnecting {

@@ -30,7 +30,11 @@ fn role(shop: &Shop) -> Value {
 #[test]
 fn the_chart_grants_what_rbac_says_and_is_taken_by_the_api_server() {
     let shop = Shop::new();
-    for (values, flags) in [("{}", &[][..]), ("ephemeral: true", &["--ephemeral"][..])] {
+    for (values, flags) in [
+        ("{}", &[][..]),
+        ("ephemeral: true", &["--ephemeral"][..]),
+        ("portForward: true", &["--port-forward"][..]),
+    ] {
         shop.grant("dev", flags);
         let printed = role(&shop);
         shop.kubectl(&["delete", "role/towline", "rolebinding/towline"]);

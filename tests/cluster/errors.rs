@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use harness::cluster::Component;
 use harness::wait;
 
 use crate::shop::{Shop, cluster};
@@ -40,6 +41,41 @@ fn without_a_way_to_the_cluster() {
     fs::write(shop.kubeconfig(), "not: [yaml").expect("the kubeconfig");
     let said = shop.fails(4, &["up", "deploy/api"]);
     says(&said, &["unable to read the kubeconfig"]);
+    fs::copy(cluster().expired_kubeconfig(), shop.kubeconfig()).expect("the kubeconfig");
+    let said = shop.fails(4, &["up", "deploy/api"]);
+    says(&said, &["certificate may have expired"]);
+}
+
+#[test]
+fn another_kind_of_machine_is_told() {
+    let shop = Shop::new();
+    shop.deploy("api", WEB);
+    let mut agent = fs::read(harness::bins::static_agent()).expect("the agent");
+    agent[18..20].copy_from_slice(&183_u16.to_le_bytes()); // aarch64, says its ELF header
+    let other = shop.sandbox.path().join("agent");
+    fs::write(&other, agent).expect("a file");
+    let mut up = shop.command(&["up", "deploy/api"]);
+    let output = up.env("TOWLINE_AGENT_BIN", &other).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(4));
+    says(&String::from_utf8_lossy(&output.stderr), &["its node is x86_64", "is for aarch64"]);
+    let left = shop.kubectl(&["exec", "deploy/api", "--", "ls", "-A", "/tmp"]);
+    assert_eq!(left, "", "what was tried leaves nothing");
+}
+
+#[test]
+fn a_node_that_is_gone_is_told() {
+    let shop = Shop::alone();
+    shop.deploy("api", WEB);
+    let held = cluster().hold(Component::Kubelet);
+    let said = shop.fails(4, &["up", "deploy/api"]);
+    says(&said, &["container app", "cannot reach its node", "connection refused"]);
+    assert!(!said.contains("command="), "{said}");
+    drop(held);
+    wait::until("the node to be back", || {
+        shop.try_kubectl(&["exec", "deploy/api", "--", "true"]).ok()
+    });
+    shop.run(&["up", "deploy/api"]);
+    shop.run(&["down"]);
 }
 
 #[test]

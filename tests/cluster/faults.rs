@@ -2,6 +2,7 @@
 //! shell in use live on while what carries them is killed, one after the other.
 //! Prints how long each fault was felt.
 
+use std::any::Any;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -24,6 +25,9 @@ const BUSY: usize = 20;
 /// A connection does not stand still for longer, whatever happens.
 const STANDSTILL: Duration = Duration::from_secs(90);
 
+/// How often everything has to go on while a fault lasts.
+const LONG: usize = 50;
+
 /// What goes on the whole time.
 struct Load {
     over: Arc<AtomicBool>,
@@ -35,14 +39,16 @@ struct Load {
     echo: String,
 }
 
-fn connect(address: &str) -> TcpStream {
+/// A connection that does not wait for ever.
+pub fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the forward listens");
     stream.set_read_timeout(Some(STANDSTILL)).expect("a timeout can be set");
     stream.set_nodelay(true).expect("Nagle's algorithm can be turned off");
     stream
 }
 
-fn echo(stream: &mut TcpStream, round: u64) {
+/// Sends 64 bytes and expects them back.
+pub fn echo(stream: &mut TcpStream, round: u64) {
     let mut sent = [0x2a; 64];
     sent[..8].copy_from_slice(&round.to_le_bytes());
     let mut got = [0; 64];
@@ -155,6 +161,15 @@ impl Load {
     }
 }
 
+/// A fault that does not last.
+fn over((): ()) -> Held {
+    None
+}
+
+fn lossy() -> Held {
+    Some(Box::new(cluster().lose(5)))
+}
+
 /// Ends the process whose exec carries the link.
 fn cut_exec(shop: &Shop) {
     let kill = "for p in /proc/[0-9]*; do grep -q '[a]ttach.--start' $p/cmdline && \
@@ -166,7 +181,9 @@ fn cut_exec(shop: &Shop) {
 fn a_new_token_in_the_kubeconfig_is_taken_when_the_old_one_is_void() {
     let shop = Shop::new();
     shop.deploy("api", "command: [nc, -ll, -p, '5432', -e, cat]");
-    shop.run(&["up", "deploy/api", "--forward", "0:5432"]);
+    let up = ["up", "deploy/api", "--forward", "0:5432"];
+    let up = shop.command(&up).env("TOWLINE_CARRIER", "stream").output().expect("it starts");
+    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
     let mut stream = connect(&shop.address(0));
     echo(&mut stream, 1);
     // Another account of the same name: the rights are the same, the tokens are not.
@@ -185,33 +202,85 @@ fn a_new_token_in_the_kubeconfig_is_taken_when_the_old_one_is_void() {
     shop.run(&["down"]);
 }
 
-#[test]
-fn connections_live_on_whatever_carries_them_is_killed() {
-    let shop = Shop::alone();
+/// What is done, and what is held while it lasts.
+type Fault<'a> = (&'a str, &'a dyn Fn() -> Held);
+type Held = Option<Box<dyn Any>>;
+
+/// Goes on with a load while `faults` happen, one after the other, each time when the
+/// link goes by what is called `name`.
+fn live_on(shop: &Shop, carrier: &str, name: &str, faults: &[Fault<'_>]) {
     shop.deploy("api", SERVERS);
-    shop.run(&["up", "deploy/api", "--forward", "0:5432", "--forward", "0:8080"]);
+    let up = ["up", "deploy/api", "--forward", "0:5432", "--forward", "0:8080"];
+    let output = shop.command(&up).env("TOWLINE_CARRIER", carrier).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     wait::until("the file to be there", || {
         shop.try_kubectl(&["exec", "deploy/api", "--", "test", "-e", "/tmp/big"]).ok()
     });
     let sum = shop.kubectl(&["exec", "deploy/api", "--", "sha256sum", "/tmp/big"]);
     let sum = sum.split(' ').next().expect("a checksum");
-    let load = Load::start(&shop, sum);
+    let load = Load::start(shop, sum);
     load.goes_on();
-    type Fault<'a> = (&'a str, &'a dyn Fn());
-    let faults: [Fault<'_>; 5] = [
-        ("exec stream cut", &|| cut_exec(&shop)),
-        ("API server killed", &|| cluster().kill(Component::ApiServer)),
-        ("kubelet killed", &|| cluster().kill(Component::Kubelet)),
-        ("containerd killed", &|| cluster().kill(Component::Containerd)),
-        ("30 s without a network", &|| cluster().outage(Duration::from_secs(30))),
-    ];
-    for (name, fault) in faults {
-        fault();
+    for (fault_name, fault) in faults {
+        wait::until(&format!("the link to go by {name}"), || {
+            shop.status()["link"]["carrier"].as_str()?.starts_with(name).then_some(())
+        });
+        let lasts = fault();
         let since = Instant::now();
         load.goes_on();
-        println!("{name}: everything went on {:?} later", since.elapsed());
+        println!("{fault_name} (by {name}): everything went on {:?} later", since.elapsed());
+        if lasts.is_some() {
+            (0..LONG).for_each(|_| load.goes_on());
+            println!("{fault_name}: {LONG} times more within {:?}", since.elapsed());
+        }
     }
     let downloads = load.end();
     println!("{downloads} downloads of 1 GiB, each with its checksum");
     shop.run(&["down"]);
+}
+
+#[test]
+fn connections_live_on_whatever_carries_them_is_killed() {
+    let shop = Shop::alone();
+    live_on(
+        &shop,
+        "stream",
+        "exec",
+        &[
+            ("exec stream cut", &|| over(cut_exec(&shop))),
+            ("API server killed", &|| over(cluster().kill(Component::ApiServer))),
+            ("kubelet killed", &|| over(cluster().kill(Component::Kubelet))),
+            ("containerd killed", &|| over(cluster().kill(Component::Containerd))),
+            ("30 s without a network", &|| over(cluster().outage(Duration::from_secs(30)))),
+        ],
+    );
+}
+
+#[test]
+fn connections_live_on_while_a_port_forward_is_cut_and_packets_are_lost() {
+    let shop = Shop::alone();
+    shop.grant("dev", &["--port-forward"]);
+    live_on(
+        &shop,
+        "port-forward",
+        "port-forward",
+        &[
+            ("port-forward cut", &|| over(cluster().cut_connections())),
+            ("containerd killed", &|| over(cluster().kill(Component::Containerd))),
+            ("5 % loss", &lossy),
+        ],
+    );
+}
+
+#[test]
+fn connections_live_on_by_udp_with_loss_and_through_an_outage() {
+    let shop = Shop::alone();
+    live_on(
+        &shop,
+        "auto",
+        "udp",
+        &[
+            ("5 % loss", &lossy),
+            ("5 s without a network", &|| over(cluster().outage(Duration::from_secs(5)))),
+        ],
+    );
 }

@@ -43,7 +43,7 @@ fn served(address: &str) {
 fn moved_from(shop: &Shop, before: &str, address: &str) {
     wait::until("the link to lead to another pod", || {
         let status = shop.status();
-        (!status["link"]["carrier"].as_str()?.contains(before)).then_some(())
+        (!status["link"]["bootstrap"].as_str()?.contains(before)).then_some(())
     });
     served(address);
 }

@@ -10,7 +10,7 @@ use crate::shop::{Shop, cluster, get};
 const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
 
 /// Brings `target` up with a sync to /app and a forward, edits, takes it down.
-/// Returns what carried the link.
+/// Returns how the agent came there.
 #[track_caller]
 fn works(shop: &Shop, target: &[&str]) -> String {
     let here = shop.sandbox.workspace();
@@ -21,10 +21,10 @@ fn works(shop: &Shop, target: &[&str]) -> String {
     assert_eq!(get(&address, "/page").as_deref(), Some("one"), "{target:?}");
     fs::write(here.join("page"), "two").expect("an edit");
     wait::until("the edit to be served", || (get(&address, "/page")? == "two").then_some(()));
-    let carrier = shop.status()["link"]["carrier"].as_str().unwrap_or_default().to_owned();
+    let way = shop.status()["link"]["bootstrap"].as_str().unwrap_or_default().to_owned();
     shop.run(&["down"]);
-    println!("{target:?}: {carrier}");
-    carrier
+    println!("{target:?}: {way}");
+    way
 }
 
 #[test]

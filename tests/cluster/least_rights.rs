@@ -41,6 +41,11 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
     shop.deploy("api", WEB);
     shop.deploy("db", ECHO);
     shop.apply(SERVICE);
+    wait::until("the Service to lead to its pod", || {
+        let ask = "echo hello | nc -w 1 db 5432";
+        let said = shop.try_kubectl(&["exec", "deploy/api", "--", "sh", "-c", ask]);
+        said.is_ok_and(|said| said.starts_with("hello")).then_some(())
+    });
     let before = inventory(&shop);
     let pod = shop.kubectl(&["get", "pods", "-l", "app=api", "-o", "jsonpath={.items[*].spec}"]);
     let here = shop.sandbox.workspace();
@@ -57,7 +62,14 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
         "0:svc/db:5432",
         "--forward",
         &format!("0:{}:53/udp", shop.name_server()),
+        "--",
+        "sh",
+        "-c",
+        "echo the app is here; exec sleep 100000",
     ]);
+    wait::until("the app's output", || {
+        shop.run(&["logs"]).contains("the app is here").then_some(())
+    });
     assert_eq!(get(&shop.address(0), "/index.html").as_deref(), Some("hello"));
     let mut db = TcpStream::connect(shop.address(1)).expect("the Service's forward listens");
     db.write_all(b"select 1").expect("it takes bytes");

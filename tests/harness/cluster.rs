@@ -109,6 +109,11 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// What reaches it as somebody whose certificate has expired.
+    pub fn expired_kubeconfig(&self) -> PathBuf {
+        self.folder.join("late.kubeconfig")
+    }
+
     /// An image with BusyBox that its node has or can pull.
     pub fn busybox(&self) -> String {
         match foreign() {
@@ -181,6 +186,23 @@ impl Cluster {
         );
     }
 
+    /// Kills a component and keeps it down until the value is dropped.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn hold(&self, component: Component) -> impl Drop + use<> {
+        struct Held(PathBuf);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                let _ = fs::remove_file(&self.0); // the node's end removes it, too
+            }
+        }
+        let hold = self.folder.join(format!("log/{}.hold", component.name()));
+        fs::write(&hold, "").expect("the node's directory can be written to");
+        self.kill(component);
+        Held(hold)
+    }
+
     /// Takes the link between this machine and the node down, for that long.
     ///
     /// # Panics
@@ -208,6 +230,29 @@ impl Cluster {
     /// # Panics
     /// When the firewall cannot be changed.
     pub fn close_udp(&self, address: &str) -> impl Drop + use<> {
+        self.firewall(&format!(
+            "chain outgoing {{
+                type filter hook output priority 0
+                ip daddr {address} ip protocol udp drop
+            }}"
+        ))
+    }
+
+    /// Loses so many of a hundred packets between this machine and the node, in each
+    /// direction, until the value is dropped.
+    ///
+    /// # Panics
+    /// When the firewall cannot be changed.
+    pub fn lose(&self, percent: u32) -> impl Drop + use<> {
+        let link = format!("twl-host{}", self.number);
+        let lost = format!("numgen random mod 100 < {percent} drop");
+        self.firewall(&format!(
+            "chain outgoing {{ type filter hook output priority 0; oifname {link} {lost}; }}
+             chain incoming {{ type filter hook input priority 0; iifname {link} {lost}; }}"
+        ))
+    }
+
+    fn firewall(&self, chains: &str) -> impl Drop + use<> {
         struct Closed(String);
         impl Drop for Closed {
             fn drop(&mut self) {
@@ -215,17 +260,23 @@ impl Cluster {
             }
         }
         let table = format!("towline_test_{}", self.number);
-        let rules = format!(
-            "table ip {table} {{
-                chain outgoing {{
-                    type filter hook output priority 0
-                    ip daddr {address} ip protocol udp drop
-                }}
-            }}"
-        );
+        let rules = format!("table ip {table} {{\n{chains}\n}}");
         let closed = Command::new("nft").arg(&rules).status();
         assert!(closed.is_ok_and(|status| status.success()), "nft {rules}");
         Closed(table)
+    }
+
+    /// Cuts every connection that this machine has with the API server.
+    ///
+    /// # Panics
+    /// When there is no `ss`, or it may not.
+    pub fn cut_connections(&self) {
+        let node = format!("10.99.{}.2", self.number);
+        let mut cut = Command::new("ss");
+        let to_server = ["dport", "=", ":6443"];
+        let cut = cut.args(["-t", "-K", "state", "established", "dst", &node]);
+        let cut = cut.args(to_server).output().expect("ss can be started: install iproute2");
+        assert!(cut.status.success(), "{}", String::from_utf8_lossy(&cut.stderr));
     }
 
     /// Makes `image` from a directory and loads it.

@@ -46,7 +46,8 @@ func (n node) writeKeys() {
 	} {
 		n.issue(ca, name, subject, nil, nil)
 	}
-	for _, name := range []string{"manager", "scheduler", "proxy", "node", "admin"} { // admin last: it says all is there
+	n.issueUntil(time.Now().Add(-time.Minute), ca, "late", pkix.Name{CommonName: "late"}, nil, nil)
+	for _, name := range []string{"manager", "scheduler", "proxy", "node", "late", "admin"} { // admin last: it says all is there
 		n.writeKubeconfig(name)
 	}
 }
@@ -68,11 +69,15 @@ func (n node) newAuthority() authority {
 }
 
 func (n node) issue(ca authority, name string, subject pkix.Name, names, addresses []string) {
+	n.issueUntil(time.Now().AddDate(10, 0, 0), ca, name, subject, names, addresses)
+}
+
+func (n node) issueUntil(end time.Time, ca authority, name string, subject pkix.Name, names, addresses []string) {
 	key := newKey()
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	check(err, "make a serial number")
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
+		SerialNumber: serial, Subject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, DNSNames: names,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 	}

@@ -129,7 +129,8 @@ fn preamble() -> Vec<u8> {
 }
 
 fn hello(fingerprint: [u8; 32]) -> Vec<u8> {
-    framed::encode(&HubHello { fingerprint, session: [7; 16], udp: UdpWish::None }).unwrap()
+    framed::encode(&HubHello { fingerprint, session: [7; 16], udp: UdpWish::None, tcp: false })
+        .unwrap()
 }
 
 /// Says all of it and reads until the agent ends the channel.

@@ -75,8 +75,11 @@ pub fn rbac(rbac: flags::Rbac) {
     let mut subjects: Vec<_> = rbac.user.into_iter().map(Subject::User).collect();
     subjects.extend(rbac.group.into_iter().map(Subject::Group));
     subjects.extend(rbac.service_account.into_iter().map(account));
-    // JSON is YAML, and one document a line is easy on every reader.
-    for document in rbac::documents(&rbac.namespace, &subjects, rbac.ephemeral) {
+    let mut more = Vec::new();
+    more.extend(rbac.ephemeral.then_some(rbac::EPHEMERAL));
+    more.extend(rbac.port_forward.then_some(rbac::PORT_FORWARD));
+    // JSON is YAML, and every reader takes it.
+    for document in rbac::documents(&rbac.namespace, &subjects, &more) {
         output::line("---");
         output::line(&format!("{document:#}"));
     }

@@ -22,7 +22,8 @@ Failures are {\"schema\":1,\"error\":{\"code\",\"message\",\"help\"}} on standar
 const STATUS_SHAPE: &str = "With --json (each command that shows a part of it uses the same names):
   schema, version, pid, workspace, target
   readiness  state: idle | pending (waiting_for) | ready | failed (code, reason, help)
-  link       state: connecting (step) | up (carrier, rtt_us)
+  link       state: connecting (step)
+                    | up (carrier, bootstrap, rtt_us, passed: why not {udp, tunnel})
                     | reconnecting (reason, attempt) | down (reason)
   syncs[]    name, alpha (here), beta (there), on_change, files, bytes, pending,
              pending_bytes, applied_beta, applied_alpha, conflicts, problems[[path, why]],
@@ -63,10 +64,11 @@ pub struct Global {
 /// What the environment may say about the way to the target.
 const CARRIER_HELP: &str = "\
 Environment of the hub (it is read when the hub starts):
-  TOWLINE_CARRIER=stream|udp|auto  what carries the link: the channel that started the
-                                   agent (the default), UDP alone, or UDP whenever it
-                                   gets through
-  TOWLINE_UDP_HOST=ADDRESS         the target's IP address [default: 127.0.0.1]";
+  TOWLINE_CARRIER=auto|stream|port-forward|udp
+                            what carries the link: the best that gets through (the
+                            default), the channel that started the agent alone, a
+                            port-forward beside it, or UDP alone
+  TOWLINE_UDP_HOST=ADDRESS  where UDP reaches the agent [default: the pod's address]";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -223,6 +225,9 @@ pub struct Rbac {
     /// With the right to add ephemeral containers, for images without a shell
     #[arg(long)]
     pub ephemeral: bool,
+    /// With the right to forward ports of pods, which carries more than an exec does
+    #[arg(long)]
+    pub port_forward: bool,
     /// Bind it to this user (again for more)
     #[arg(long, value_name = "NAME")]
     pub user: Vec<String>,

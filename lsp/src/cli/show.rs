@@ -10,6 +10,7 @@ pub fn status(status: &Value) -> Vec<String> {
     let mut lines = vec![headline(status)];
     if let Some(target) = status["target"].as_str() {
         lines.push(format!("  target   {target}, {}", link(&status["link"])));
+        lines.extend(passed(&status["link"]));
     }
     for sync in list(&status["syncs"]) {
         lines.push(format!(
@@ -74,12 +75,17 @@ pub fn progress(status: &Value) -> String {
 /// How the link is.
 pub fn link(link: &Value) -> String {
     match link["state"].as_str() {
-        Some("up") => format!(
-            "{} by {}, round trip {}",
-            style("linked", "32"),
-            text(&link["carrier"]),
-            micros(number(&link["rtt_us"]))
-        ),
+        Some("up") => {
+            let (carrier, bootstrap) = (text(&link["carrier"]), text(&link["bootstrap"]));
+            let agent = if carrier == bootstrap {
+                String::new()
+            } else {
+                format!(" (the agent is there by {bootstrap})")
+            };
+            let round_trip = micros(number(&link["rtt_us"]));
+            let linked = style("linked", "32");
+            format!("{linked} by {carrier}, round trip {round_trip}{agent}")
+        }
         Some("connecting") => format!("connecting: {}", text(&link["step"])),
         Some("reconnecting") => format!(
             "reconnecting (attempt {}): {}",
@@ -89,6 +95,14 @@ pub fn link(link: &Value) -> String {
         Some("down") => format!("down: {}", text(&link["reason"])),
         _ => "not linked".to_owned(),
     }
+}
+
+/// Why nothing better carries the link.
+fn passed(link: &Value) -> Vec<String> {
+    let reason = |(way, name): (&str, &str)| {
+        link["passed"][way].as_str().map(|reason| format!("           not by {name}: {reason}"))
+    };
+    [("udp", "UDP"), ("tunnel", "port-forward")].into_iter().filter_map(reason).collect()
 }
 
 /// How a sync is.

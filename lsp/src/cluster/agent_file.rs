@@ -16,6 +16,8 @@ pub struct AgentFile {
     pub bytes: Vec<u8>,
     /// BLAKE3 of it in hex.
     pub digest: String,
+    /// What it runs on, as `uname -m` says it; none where we do not know the name.
+    pub machine: Option<&'static str>,
 }
 
 /// Finds and reads it.
@@ -46,25 +48,36 @@ pub fn load() -> Result<AgentFile, ClusterError> {
         )));
     }
     let digest = protocol::io::digest(&bytes);
-    Ok(AgentFile { bytes, digest })
+    let machine = machine(&bytes);
+    Ok(AgentFile { bytes, digest, machine })
 }
 
 /// Whether an ELF file names no interpreter: a program header of type 3.
 fn is_static(elf: &[u8]) -> bool {
-    let number = |at: usize, len: usize| -> Option<usize> {
-        let bytes = elf.get(at..at + len)?;
-        let mut digits = bytes.iter().rev().copied().map(usize::from);
-        digits.try_fold(0usize, |sum, digit| sum.checked_mul(256)?.checked_add(digit))
-    };
     let header = || -> Option<bool> {
         if elf.get(..5)? != b"\x7fELF\x02" {
             return None;
         }
-        let (start, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-        let has = (0..count).any(|index| number(start + index * size, 4) == Some(3));
+        let (start, size, count) = (number(elf, 32, 8)?, number(elf, 54, 2)?, number(elf, 56, 2)?);
+        let has = (0..count).any(|index| number(elf, start + index * size, 4) == Some(3));
         Some(!has)
     };
     header().unwrap_or(false)
+}
+
+/// The machine that an ELF file is for.
+fn machine(elf: &[u8]) -> Option<&'static str> {
+    match number(elf, 18, 2)? {
+        62 => Some("x86_64"),
+        183 => Some("aarch64"),
+        _ => None,
+    }
+}
+
+/// A number of an ELF file, of which we take little-endian ones only.
+fn number(elf: &[u8], at: usize, len: usize) -> Option<usize> {
+    let mut digits = elf.get(at..at.checked_add(len)?)?.iter().rev().copied().map(usize::from);
+    digits.try_fold(0usize, |sum, digit| sum.checked_mul(256)?.checked_add(digit))
 }
 
 #[cfg(test)]
@@ -84,5 +97,7 @@ mod tests {
         assert!(is_static(&elf));
         elf[64] = 3;
         assert!(!is_static(&elf));
+        elf[18] = 183;
+        assert_eq!(machine(&elf), Some("aarch64"));
     }
 }

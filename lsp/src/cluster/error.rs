@@ -98,8 +98,8 @@ fn explain(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => match status.code {
             401 => format!(
-                "the API server does not know who you are ({}); log in again, or check the \
-                 context's user",
+                "the API server does not know who you are ({}): a token or certificate may have \
+                 expired; log in again, or check the context's user",
                 status.message
             ),
             403 => format!(

@@ -1,26 +1,15 @@
-//! One `exec` in a container as a byte stream: frames of the API's websocket
-//! protocol in and out. Knows nothing of what runs there.
-//!
-//! By hand and not by kube's `AttachedProcess`, which cuts what is sent into 4 KiB
-//! messages and does not end its reader when it is dropped.
+//! One `exec` in a container as a byte stream. Knows nothing of what runs there.
 
-use futures_util::{SinkExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::AttachParams;
 use kube::{Api, Client};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::ClusterError;
 use super::pick::Place;
+use super::socket::{Bytes, bytes};
 use crate::carrier::Complaints;
-
-/// Bytes in one message: an eighth of what the API server takes, and enough that
-/// its header costs nothing.
-const MESSAGE_MAX: usize = 128 * 1024;
-/// Bytes that wait on either side.
-const BUFFER: usize = 256 * 1024;
 
 /// The most that a short command may print.
 const OUTPUT_MAX: u64 = 1024 * 1024;
@@ -61,43 +50,17 @@ pub async fn exec(
         .exec(&place.pod, command.iter().copied(), &params)
         .map_err(|error| ClusterError::api(tried())(kube::Error::BuildRequest(error)))?;
     let connection = client.connect(request).await.map_err(ClusterError::api(tried()))?;
-    let (mut sink, mut source) = connection.into_stream().split();
-    let (rx, mut out) = tokio::io::duplex(BUFFER);
-    let (tx, mut input) = tokio::io::duplex(BUFFER);
     let complaints = Complaints::default();
     let kept = complaints.clone();
-    let receive = async move {
-        while let Some(Ok(message)) = source.next().await {
-            let Message::Binary(bytes) = message else { continue };
-            match bytes.split_first() {
-                Some((&STDOUT, bytes)) if out.write_all(bytes).await.is_err() => return,
-                Some((&STDERR, bytes)) => kept.push(bytes),
-                Some((&STATUS, bytes)) => kept.push(ended(bytes).as_bytes()),
-                _ => {}
-            }
+    let Bytes { rx, tx, pump } = bytes(connection, STDIN, move |channel, message| {
+        match channel {
+            STDOUT => return true,
+            STDERR => kept.push(message),
+            STATUS => kept.push(ended(message).as_bytes()),
+            _ => {}
         }
-    };
-    let send = async move {
-        let mut message = Vec::with_capacity(MESSAGE_MAX + 1);
-        loop {
-            message.clear();
-            message.push(STDIN);
-            match (&mut input).take(MESSAGE_MAX as u64).read_buf(&mut message).await {
-                Ok(1..) => {}
-                _ => return, // the carrier is dropped
-            }
-            let bytes = Bytes::copy_from_slice(&message);
-            if sink.send(Message::Binary(bytes)).await.is_err() {
-                return;
-            }
-        }
-    };
-    let pump = AbortOnDropHandle::new(tokio::spawn(async move {
-        tokio::select! {
-            () = receive => {}
-            () = send => {}
-        }
-    }));
+        false
+    });
     Ok(Exec { rx, tx, complaints, pump })
 }
 
@@ -124,5 +87,25 @@ fn ended(bytes: &[u8]) -> String {
     if status["status"] == "Success" {
         return String::new();
     }
-    status["message"].as_str().unwrap_or_default().to_owned()
+    without_query(status["message"].as_str().unwrap_or_default())
+}
+
+/// An API server that cannot ask a node says what it asked, with all of the command.
+fn without_query(message: &str) -> String {
+    let Some((before, after)) = message.split_once("?command=") else { return message.to_owned() };
+    let end = after.find(['"', ' ']).unwrap_or(after.len());
+    format!("{before}{}", &after[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_at_the_end_is_told_in_short() {
+        let failed = r#"{"status":"Failure","message":"Post \"https://n/exec?command=sh&command=-c\": dial tcp: refused"}"#;
+        assert_eq!(ended(failed.as_bytes()), r#"Post "https://n/exec": dial tcp: refused"#);
+        assert_eq!(ended(br#"{"status":"Success"}"#), "");
+        assert_eq!(ended(br#"{"status":"Failure","message":"exit code 3"}"#), "exit code 3");
+    }
 }

@@ -4,6 +4,7 @@
 //!
 //! | script says | then |
 //! |---|---|
+//! | `towline-machine NAME` | the hub ends it, if the agent is for another one |
 //! | `towline-need ENCODINGS` | the hub answers `LENGTH ENCODING` and the bytes |
 //! | `towline-ok` | what follows on the channel is the agent's |
 //! | `towline-none REASONS` | no directory will do |
@@ -66,10 +67,11 @@ for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
   break
 done
 if [ -z "${found:-}" ]; then echo "towline-none $none"; exit 3; fi
+echo "towline-machine $(uname -m)"
 encodings=raw
 command -v gzip >/dev/null 2>&1 && encodings="$encodings gzip"
 echo "towline-need $encodings"
-read -r length encoding || exit 4
+read -r length encoding || { rm -rf "$found"; exit 4; }
 case $encoding in
   gzip) head -c "$length" | gzip -dc > "$found/new" ;;
   *) head -c "$length" > "$found/new" ;;
@@ -126,6 +128,17 @@ pub enum InjectError {
     /// The target's processes belong to this user, who we are not.
     #[error("its processes run as user {0}, and the ephemeral container as another one")]
     OtherUser(u32),
+    /// The node is another kind of machine than the agent is for.
+    #[error(
+        "its node is {theirs}, and the agent is for {ours}; build one for it, and set {} to it",
+        crate::carrier::process::AGENT_VARIABLE
+    )]
+    OtherMachine {
+        /// As `uname -m` says it.
+        theirs: String,
+        /// What the agent's file says.
+        ours: &'static str,
+    },
     /// It did not work out.
     #[error("{0}")]
     Failed(String),
@@ -203,6 +216,14 @@ pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), InjectErro
                         failed(with_complaints(exec, &format!("sending the agent: {error}")))
                     })?;
             }
+            "towline-machine" => {
+                let theirs = rest.trim();
+                if let Some(ours) = agent.machine.filter(|ours| *ours != theirs)
+                    && !theirs.is_empty()
+                {
+                    return Err(InjectError::OtherMachine { theirs: theirs.to_owned(), ours });
+                }
+            }
             "towline-none" => {
                 return Err(InjectError::Unsuited(format!(
                     "no directory of it can be written to and executed from: {}",
@@ -237,8 +258,12 @@ async fn line(exec: &mut Exec) -> Result<String, InjectError> {
                 if has_no_shell(&complaints) {
                     return Err(InjectError::Unsuited("its image has no shell".to_owned()));
                 }
-                let text = with_complaints(exec, &format!("its shell ended {said}"));
-                return Err(InjectError::Failed(text));
+                let what = if said.is_empty() && complaints.contains("dial tcp") {
+                    "the API server cannot reach its node".to_owned()
+                } else {
+                    format!("its shell ended {said}")
+                };
+                return Err(InjectError::Failed(with_complaints(exec, &what)));
             }
         }
     }

@@ -15,10 +15,11 @@ use super::client::{Server, connect};
 use super::ephemeral;
 use super::error::{ClusterError, no_place_for};
 use super::exec::exec;
+use super::forward::port_forward;
 use super::inject::{self, InjectError};
 use super::pick::{NoPlace, Place, pick};
 use super::workload::{Kind, Tier, Workload};
-use crate::carrier::{Bootstrap, BootstrapError, ByteStream, News, UdpChoice, UdpRoute};
+use crate::carrier::{Bootstrap, BootstrapError, ByteStream, Choice, News, UdpRoute};
 
 /// Names the image of ephemeral containers.
 const IMAGE_VARIABLE: &str = "TOWLINE_AGENT_IMAGE";
@@ -33,7 +34,7 @@ pub struct PodExec {
     workload: Workload,
     /// Names the hub in the container.
     id: String,
-    udp: UdpChoice,
+    choice: Choice,
     /// As the kubeconfig has it; read again when it is not believed any more.
     server: Mutex<Option<Server>>,
     agent: OnceLock<AgentFile>,
@@ -44,11 +45,11 @@ pub struct PodExec {
 
 impl PodExec {
     /// For the hub `id`: hexadecimal.
-    pub fn new(workload: Workload, id: String, udp: UdpChoice) -> Self {
+    pub fn new(workload: Workload, id: String, choice: Choice) -> Self {
         Self {
             workload,
             id,
-            udp,
+            choice,
             server: Mutex::new(None),
             agent: OnceLock::new(),
             last: Mutex::new(None),
@@ -101,6 +102,10 @@ impl PodExec {
                 );
                 Err(ClusterError::Unsuited { pod, container, reason })
             }
+            Err((
+                ClusterError::Inject { pod, container, reason },
+                InjectError::OtherMachine { .. },
+            )) => Err(ClusterError::Unsuited { pod, container, reason }),
             Err((error, _)) => Err(error),
             Ok(stream) => Ok(stream),
         }
@@ -276,7 +281,24 @@ impl Bootstrap for PodExec {
 
     fn udp(&self) -> Option<UdpRoute> {
         let address = locked(&self.last).as_ref().and_then(|place| place.address);
-        self.udp.route(address)
+        self.choice.udp(address)
+    }
+
+    fn has_tunnel(&self) -> bool {
+        self.choice.tunnel()
+    }
+
+    fn tunnel(&self, port: u16) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
+        Box::pin(async move {
+            let place = locked(&self.last).clone();
+            let place = place.ok_or_else(|| BootstrapError {
+                message: "no pod is known yet".into(),
+                again: true,
+            })?;
+            let Server { client, .. } = &self.server().await?;
+            let forwarded = port_forward(client, self.namespace(client), &place.pod, port).await;
+            Ok(self.noting(forwarded)?)
+        })
     }
 
     fn news(&self) -> BoxFuture<'_, News> {

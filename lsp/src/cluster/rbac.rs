@@ -21,11 +21,16 @@ pub const RULES: [(&str, &[&str]); 2] =
 /// What an ephemeral container needs beside that.
 pub const EPHEMERAL: (&str, &[&str]) = ("pods/ephemeralcontainers", &["patch"]);
 
-/// The Role, and with subjects its binding, as documents for `kubectl apply`.
-pub fn documents(namespace: &str, subjects: &[Subject], ephemeral: bool) -> Vec<Value> {
+/// What the faster stream needs beside that.
+pub const PORT_FORWARD: (&str, &[&str]) = ("pods/portforward", &["get", "create"]);
+
+/// The Role with [`RULES`] and `more`, and with subjects its binding, as documents for
+/// `kubectl apply`.
+pub fn documents(namespace: &str, subjects: &[Subject], more: &[(&str, &[&str])]) -> Vec<Value> {
     let metadata = json!({ "name": "towline", "namespace": namespace });
-    let rules = RULES.into_iter().chain(ephemeral.then_some(EPHEMERAL));
-    let rules: Vec<_> = rules
+    let rules: Vec<_> = RULES
+        .iter()
+        .chain(more)
         .map(|(resource, verbs)| {
             json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs })
         })

@@ -1,9 +1,7 @@
 //! From a target to a running link: the one place in the hub that knows which
 //! kind of target takes which way.
 
-use std::net::Ipv4Addr;
-
-use crate::carrier::UdpChoice;
+use crate::carrier::Choice;
 use crate::carrier::process::LocalProcess;
 use crate::cluster::pod::PodExec;
 use crate::link::Link;
@@ -15,17 +13,16 @@ use crate::target::Target;
 /// # Errors
 /// A full sentence: why it cannot even be tried.
 pub fn start(target: &Target, workspace: &Workspace) -> Result<Link, String> {
-    let udp = UdpChoice::from_env().map_err(|error| crate::chain(&error))?;
+    let choice = Choice::from_env().map_err(|error| crate::chain(&error))?;
     let started = match target {
         Target::Local(root) => {
-            let udp = udp.route(Some(Ipv4Addr::LOCALHOST.into()));
             let local = LocalProcess::new(workspace.agent_dir(), root.clone())
                 .map_err(|error| crate::chain(&error))?;
-            Link::start(local.udp(udp))
+            Link::start(local.udp(choice.local_udp()))
         }
         Target::Workload(workload) => {
             let id = workspace.remote_id().map_err(|error| crate::chain(&error))?;
-            Link::start(PodExec::new(workload.clone(), id, udp))
+            Link::start(PodExec::new(workload.clone(), id, choice))
         }
     };
     started.map_err(|error| crate::chain(&error))

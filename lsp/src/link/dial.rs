@@ -2,7 +2,7 @@
 //! the connection, or make a new connection when the agent is a new one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::io::carrier::{Carrier, Datagrams, Kind};
 use protocol::io::connection::Connection;
@@ -12,11 +12,15 @@ use protocol::io::quic::Endpoint;
 use protocol::wire::hello::{AgentHello, HubHello};
 use tokio::sync::watch;
 
-use super::udp;
-use crate::carrier::{Bootstrap, CARRIER_VARIABLE, Otherwise};
+use super::better;
+use crate::carrier::{Bootstrap, CARRIER_VARIABLE, Otherwise, UdpRoute};
 
 /// How long a handshake may take on a carrier that works.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
+/// How long UDP may take to answer before the first connection: as long as the hello
+/// took to come back twice, within these.
+const FIRST_KNOCK_MIN: Duration = Duration::from_millis(100);
+const FIRST_KNOCK_MAX: Duration = Duration::from_millis(1000);
 
 /// Who the hub is: made once per link.
 pub struct Hub {
@@ -35,6 +39,8 @@ pub struct Session {
     pub endpoint: Endpoint,
     /// The connection.
     pub connection: Connection,
+    /// What its datagrams are made for, and so what can carry it.
+    pub datagrams: Datagrams,
 }
 
 /// A carrier is up.
@@ -47,6 +53,10 @@ pub struct Dialled {
     pub generation: u64,
     /// What it is called.
     pub carrier: String,
+    /// What the channel was called that led to the agent.
+    pub bootstrap: String,
+    /// Why a better one is not in use, for people.
+    pub passed: Option<String>,
 }
 
 /// It did not work.
@@ -72,8 +82,10 @@ pub async fn dial(
     let hello = HubHello {
         fingerprint: hub.identity.fingerprint(),
         session: hub.session,
-        udp: udp::wish(route),
+        udp: better::wish(route),
+        tcp: bootstrap.has_tunnel(),
     };
+    let asked = Instant::now();
     let agent = hello::hub(&mut stream.rx, &mut stream.tx, &hello).await.map_err(|error| {
         let complaints = stream.complaints.to_string();
         let beside = if complaints.is_empty() { complaints } else { format!(" ({complaints})") };
@@ -84,37 +96,41 @@ pub async fn dial(
         DialError { reason, again: !versions }
     })?;
     bootstrap.learned(&agent);
+    let answered_after = asked.elapsed();
     let failed = |reason: String| DialError { reason, again: true };
-    let carrier = match route {
+    let bootstrap = stream.carrier.clone();
+    let stream = Carrier {
+        name: stream.carrier,
+        kind: Kind::Stream { rx: stream.rx, tx: stream.tx },
+        silence_max: None, // the link pings
+        guard: stream.guard,
+    };
+    let old = old.filter(|session| {
+        session.agent.instance == agent.instance && agent.resumed && !session.connection.is_closed()
+    });
+    let (carrier, passed) = match route {
         Some(route) if route.otherwise == Otherwise::Fail => {
             step_tx.send_replace("reaching the agent by UDP");
-            udp::prove(route, agent.udp.as_ref()).await.map_err(|reason| {
-                failed(format!(
-                    "{reason}; let UDP through, or set {CARRIER_VARIABLE} to auto or stream"
-                ))
-            })?
+            let udp = better::udp(route, agent.udp.as_ref(), better::KNOCK_PATIENCE).await;
+            let udp = udp.map_err(|reason| {
+                let advice = "let UDP through, or set";
+                failed(format!("{reason}; {advice} {CARRIER_VARIABLE} to auto or stream"))
+            })?;
+            (udp, None)
         }
-        _ => Carrier {
-            name: stream.carrier,
-            kind: Kind::Stream { rx: stream.rx, tx: stream.tx },
-            silence_max: None, // the link pings
-            guard: stream.guard,
-        },
+        Some(route) if old.is_none() => first(route, &agent, answered_after, stream).await,
+        _ => (stream, None),
     };
     let name = carrier.name.clone();
-    if let Some(session) = old
-        && session.agent.instance == agent.instance
-        && agent.resumed
-        && !session.connection.is_closed()
-    {
+    if let Some(session) = old {
         let generation = session.endpoint.socket().replace(carrier);
         let session = Session { agent, ..session };
-        return Ok(Dialled { session, fresh: false, generation, carrier: name });
+        return Ok(Dialled { session, fresh: false, generation, carrier: name, bootstrap, passed });
     }
     step_tx.send_replace("handshake");
-    let datagrams = match route {
-        None => Datagrams::ForStreams,
-        Some(_) => Datagrams::ForUdp,
+    let datagrams = match carrier.kind {
+        Kind::Stream { .. } => Datagrams::ForStreams,
+        Kind::Udp(_) => Datagrams::ForUdp,
     };
     let endpoint = Endpoint::client(&hub.identity, agent.fingerprint, datagrams)
         .map_err(|error| failed(error.to_string()))?;
@@ -130,6 +146,21 @@ pub async fn dial(
             return Err(failed("the handshake with the agent took too long".into()));
         }
     };
-    let session = Session { agent, endpoint, connection };
-    Ok(Dialled { session, fresh: true, generation, carrier: name })
+    let session = Session { agent, endpoint, connection, datagrams };
+    Ok(Dialled { session, fresh: true, generation, carrier: name, bootstrap, passed })
+}
+
+/// The first carrier of a connection, and why it is not UDP: what it begins on decides
+/// how large its datagrams are, so UDP gets a chance before.
+async fn first(
+    route: UdpRoute,
+    agent: &AgentHello,
+    answered_after: Duration,
+    stream: Carrier,
+) -> (Carrier, Option<String>) {
+    let patience = (answered_after * 2).clamp(FIRST_KNOCK_MIN, FIRST_KNOCK_MAX);
+    match better::udp(route, agent.udp.as_ref(), patience).await {
+        Ok(udp) => (udp, None),
+        Err(reason) => (stream, Some(reason)),
+    }
 }

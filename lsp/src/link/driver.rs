@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::io::carrier::Carrier;
+use protocol::io::carrier::{Carrier, Datagrams, Kind};
 use protocol::io::connection::Connection;
 use protocol::link::{Effect, Event, Machine, State};
 use protocol::wire::control::{Reply, Request};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::better::{self, Pace, Passed, Sought};
 use super::control::{self, RequestTx};
 use super::dial::{self, DialError, Dialled, Hub, Session};
-use super::udp::{self, Pace};
 use super::{CarrierInfo, Command, LinkState};
 use crate::carrier::{Bootstrap, News};
 
@@ -39,11 +39,16 @@ struct Driver {
     session: Option<Session>,
     generation: u64,
     carrier: String,
+    bootstrap_channel: String,
     dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
     /// Waits for a reason to dial.
     news: Option<JoinHandle<News>>,
-    /// Knocks beside the stream in use.
-    moving: Option<JoinHandle<Result<Carrier, String>>>,
+    /// Why no better one is in use.
+    passed: Passed,
+    /// The stream in use is a tunnel.
+    by_tunnel: bool,
+    /// Looks for a better one beside the stream in use.
+    moving: Option<JoinHandle<Result<Carrier, Passed>>>,
     pace: Pace,
     step_tx: watch::Sender<&'static str>,
     request_tx: Option<RequestTx>,
@@ -72,8 +77,11 @@ pub async fn run(
         session: None,
         generation: 0,
         carrier: String::new(),
+        bootstrap_channel: String::new(),
         dialling: None,
         news: None,
+        passed: Passed::default(),
+        by_tunnel: false,
         moving: None,
         pace: Pace::new(),
         step_tx: watch::channel("starting the agent").0,
@@ -195,6 +203,9 @@ impl Driver {
         };
         self.generation = dialled.generation;
         self.carrier = dialled.carrier;
+        self.bootstrap_channel = dialled.bootstrap;
+        self.by_tunnel = false;
+        self.passed.udp = dialled.passed.or(self.passed.udp.take());
         let pid = dialled.session.agent.pid;
         self.out.carrier_tx.send_modify(|info| {
             info.carriers += 1;
@@ -215,32 +226,47 @@ impl Driver {
         }
         self.session = Some(dialled.session);
         self.handle(Event::Dialled);
-        self.seek_udp();
+        self.seek();
     }
 
-    /// Begins to knock, if a stream carries what may go by UDP.
-    fn seek_udp(&mut self) {
-        let (Some(route), Some(session)) = (self.bootstrap.udp(), &self.session) else { return };
-        if self.carrier == udp::NAME || session.agent.udp.is_none() {
+    /// Looks for what is better than the stream in use.
+    fn seek(&mut self) {
+        let Some(session) = &self.session else { return };
+        if self.carrier == better::UDP {
             return;
         }
-        let (pause, offer) = (self.pace.pause(Instant::now()), session.agent.udp.clone());
+        let udp = self.bootstrap.udp().filter(|_| session.datagrams == Datagrams::ForUdp);
+        let tunnel = self.bootstrap.has_tunnel() && !self.by_tunnel;
+        let sought = Sought {
+            udp: udp.zip(session.agent.udp.clone()),
+            tunnel: session.agent.tcp.clone().filter(|_| tunnel),
+        };
+        if sought.udp.is_none() && sought.tunnel.is_none() {
+            return;
+        }
+        let (pause, bootstrap) = (self.pace.pause(Instant::now()), self.bootstrap.clone());
         self.moving = Some(tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            udp::prove(route, offer.as_ref()).await
+            sought.find(&*bootstrap).await
         }));
     }
 
-    /// Goes over to UDP, or knocks again later.
-    fn moved(&mut self, proven: Result<Carrier, String>) {
+    /// Goes over to what was found, or looks again later.
+    fn moved(&mut self, found: Result<Carrier, Passed>) {
         self.moving = None;
-        match (proven, &self.session) {
-            (Ok(carrier), Some(session)) if *self.machine.state() == State::Up => {
+        let Some(session) = &self.session else { return };
+        if *self.machine.state() != State::Up {
+            return; // the next stream comes with other offers
+        }
+        match found {
+            Ok(carrier) => {
+                let (name, by_udp) = (carrier.name.clone(), matches!(carrier.kind, Kind::Udp(_)));
                 let socket = session.endpoint.socket();
                 let Some(generation) = socket.succeed(self.generation, carrier) else { return };
-                tracing::info!("the link goes by UDP now");
+                tracing::info!(name, "the link goes by another carrier now");
                 self.generation = generation;
-                self.carrier = udp::NAME.into();
+                self.carrier = name;
+                self.by_tunnel = !by_udp;
                 self.pace.taken(Instant::now());
                 self.out.carrier_tx.send_modify(|info| {
                     info.carriers += 1;
@@ -249,12 +275,12 @@ impl Driver {
                 self.pings += 1;
                 self.ask(Request::Ping(self.pings)); // lets the agent speak on it at once
             }
-            (Err(reason), Some(_)) if *self.machine.state() == State::Up => {
-                tracing::debug!(%reason, "no UDP");
-                self.seek_udp();
+            Err(Passed { udp, tunnel }) => {
+                tracing::debug!(?udp, ?tunnel, "no better carrier");
+                self.passed = Passed { udp, tunnel }.and(std::mem::take(&mut self.passed));
             }
-            _ => {} // the next stream comes with another offer
         }
+        self.seek();
     }
 
     fn lost(&mut self, reason: String) {
@@ -316,7 +342,13 @@ impl Driver {
             State::Up => {
                 let rtt = self.session.as_ref().and_then(|session| session.connection.rtt());
                 let rtt_us = rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(0));
-                LinkState::Up { carrier: self.carrier.clone(), rtt_us }
+                let udp = self.carrier == better::UDP;
+                let passed = Passed {
+                    udp: self.passed.udp.clone().filter(|_| !udp),
+                    tunnel: self.passed.tunnel.clone().filter(|_| !udp && !self.by_tunnel),
+                };
+                let (carrier, bootstrap) = (self.carrier.clone(), self.bootstrap_channel.clone());
+                LinkState::Up { carrier, bootstrap, rtt_us, passed }
             }
             State::Down { reason } => LinkState::Down { reason: reason.clone() },
             State::Dialling | State::Waiting { .. } if self.generation == 0 => {
@@ -383,11 +415,11 @@ async fn driver_news(news: &mut Option<JoinHandle<News>>) -> News {
 }
 
 async fn path_proven(
-    moving: &mut Option<JoinHandle<Result<Carrier, String>>>,
-) -> Result<Carrier, String> {
+    moving: &mut Option<JoinHandle<Result<Carrier, Passed>>>,
+) -> Result<Carrier, Passed> {
     match moving {
         None => std::future::pending().await,
-        Some(task) => task.await.unwrap_or_else(|error| Err(format!("knocking failed: {error}"))),
+        Some(task) => task.await.unwrap_or_else(|_| Err(Passed::default())), // it was aborted
     }
 }
 

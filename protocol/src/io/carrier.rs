@@ -11,11 +11,11 @@
 //! returns an error to quinn, which would end the endpoint; while there is no
 //! carrier, senders are parked.
 //!
-//! The size of datagrams is a session's and never changes, so a swap needs no
-//! news about the path's limits: [`CARRIER_DATAGRAM_MAX`] bytes for a session
-//! that only streams will carry, [`UDP_DATAGRAM_MAX`] for one that may also go by
-//! UDP (see [`Datagrams`]). Rejected: the small size for all (it costs a stream
-//! carrier most of its throughput), cutting large datagrams below QUIC (twelve
+//! The size of datagrams is a connection's and never changes, so a swap needs no
+//! news about the path's limits: [`UDP_DATAGRAM_MAX`] bytes for a connection that
+//! began on UDP, [`CARRIER_DATAGRAM_MAX`] for one that began on a stream, which only
+//! streams will carry (see [`Datagrams`]). Rejected: the small size for all (it costs
+//! a stream carrier a third to most of its throughput), cutting large datagrams below QUIC (twelve
 //! packets to one datagram turn 3 % loss into 30 %, and QUIC repeats all twelve),
 //! and MTU discovery (it sees a swap to a smaller path as a black hole, after
 //! seconds of loss, and then never goes up again).
@@ -41,6 +41,7 @@ use crate::link::frame;
 
 mod poller;
 pub mod stream;
+pub mod tcp;
 pub mod udp;
 
 /// The one address that quinn ever sees on either end: carriers change, the
@@ -72,7 +73,7 @@ pub enum Kind {
     Udp(udp::Path),
 }
 
-/// How large a session's datagrams are, for all its carriers.
+/// How large a connection's datagrams are, for all its carriers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Datagrams {
     /// As large as byte streams like them.

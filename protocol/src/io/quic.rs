@@ -47,6 +47,8 @@ pub enum QuicError {
 pub struct Endpoint {
     inner: quinn::Endpoint,
     socket: CarrierSocket,
+    /// What those who come in are met with; none where nobody can.
+    server: Option<quinn::ServerConfig>,
 }
 
 impl Endpoint {
@@ -66,29 +68,38 @@ impl Endpoint {
         let mut config = quinn::ClientConfig::new(Arc::new(tls));
         config.transport_config(Arc::new(transport(&socket, datagrams)?));
         inner.set_default_client_config(config);
-        Ok(Self { inner, socket })
+        Ok(Self { inner, socket, server: None })
     }
 
-    /// The end that only `peer` can connect to: the agent's.
+    /// The end that only `peer` can connect to: the agent's. Its datagrams are for
+    /// streams, unless [`Endpoint::prepare`] says otherwise.
     ///
     /// # Errors
     /// See [`QuicError`].
-    pub fn server(
-        identity: &Identity,
-        peer: Fingerprint,
-        datagrams: Datagrams,
-    ) -> Result<Self, QuicError> {
+    pub fn server(identity: &Identity, peer: Fingerprint) -> Result<Self, QuicError> {
         let socket = CarrierSocket::new();
         let tls = QuicServerConfig::try_from(identity.server(peer)?)
             .map_err(|error| QuicError::Setup { reason: error.to_string() })?;
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
-        config.transport_config(Arc::new(transport(&socket, datagrams)?));
+        config.transport_config(Arc::new(transport(&socket, Datagrams::ForStreams)?));
         config.migration(false); // addresses never change here; carriers do
         config.max_incoming(8); // one hub holds the carrier
         config.incoming_buffer_size(64 * CARRIER_DATAGRAM_MAX as u64);
         config.incoming_buffer_size_total(64 * CARRIER_DATAGRAM_MAX as u64);
-        let inner = endpoint(&socket, Some(config))?;
-        Ok(Self { inner, socket })
+        let inner = endpoint(&socket, Some(config.clone()))?;
+        Ok(Self { inner, socket, server: Some(config) })
+    }
+
+    /// Connections that others begin from now on have datagrams of this size.
+    ///
+    /// # Errors
+    /// See [`QuicError`].
+    pub fn prepare(&self, datagrams: Datagrams) -> Result<(), QuicError> {
+        if let Some(mut config) = self.server.clone() {
+            config.transport_config(Arc::new(transport(&self.socket, datagrams)?));
+            self.inner.set_server_config(Some(config));
+        }
+        Ok(())
     }
 
     /// Where carriers are put in.
@@ -208,7 +219,7 @@ pub struct Pair {
 pub async fn pair() -> Result<Pair, QuicError> {
     let (hub_id, agent_id) = (Identity::generate()?, Identity::generate()?);
     let hub_endpoint = Endpoint::client(&hub_id, agent_id.fingerprint(), Datagrams::ForStreams)?;
-    let agent_endpoint = Endpoint::server(&agent_id, hub_id.fingerprint(), Datagrams::ForStreams)?;
+    let agent_endpoint = Endpoint::server(&agent_id, hub_id.fingerprint())?;
     let (hub_end, agent_end) = tokio::io::duplex(256 * 1024);
     hub_endpoint.socket().replace(stream_carrier("memory", hub_end));
     agent_endpoint.socket().replace(stream_carrier("memory", agent_end));

@@ -16,10 +16,13 @@ pub struct HubHello {
     /// Whether it would like to come by UDP as well.
     #[n(2)]
     pub udp: UdpWish,
+    /// Whether it would like to come by TCP as well, from the agent's own machine: a
+    /// tunnel of the target's platform ends there.
+    #[n(3)]
+    pub tcp: bool,
 }
 
-/// What a hub would like of an agent's UDP. It stays the same for all hellos of
-/// one session, because it decides how large the session's datagrams are.
+/// What a hub would like of an agent's UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum UdpWish {
@@ -60,12 +63,15 @@ pub struct AgentHello {
     pub socket: Option<String>,
     /// Where it listens for this hub's datagrams.
     #[n(7)]
-    pub udp: Option<UdpOffer>,
+    pub udp: Option<Offer>,
+    /// Where it listens for this hub's connection, on its own loopback address.
+    #[n(8)]
+    pub tcp: Option<Offer>,
 }
 
-/// A UDP port that stays silent until a knock made with the token arrives.
+/// A port that stays silent until a knock made with the token arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct UdpOffer {
+pub struct Offer {
     /// The port; the address is wherever the hub reaches this agent.
     #[n(0)]
     pub port: u16,

@@ -22,13 +22,13 @@ use super::{Queues, lock};
 use crate::limits::{CARRIER_DATAGRAM_MAX, UDP_CARRIER_SILENCE_MAX};
 use crate::link::frame;
 use crate::link::knock::{self, Door, Kind, Token, Verdict};
-use crate::wire::hello::{UdpOffer, UdpWish};
+use crate::wire::hello::{Offer, UdpWish};
 
 mod wire;
 use wire::{RECEIVES, Wire, passing};
 
 /// The first pause between two knocks; doubled up to the silence that ends it.
-const KNOCK_EVERY: Duration = Duration::from_millis(200);
+const KNOCK_EVERY: Duration = Duration::from_millis(50);
 /// How often `Come` is said until the agent sends something: one in thirty may
 /// be lost, and until it arrives nothing flows.
 const COME_EVERY: Duration = Duration::from_millis(50);
@@ -66,7 +66,7 @@ impl UdpDoor {
     ///
     /// # Errors
     /// When the system gives no socket or no randomness.
-    pub fn open(wish: UdpWish) -> io::Result<Option<(Self, UdpOffer)>> {
+    pub fn open(wish: UdpWish) -> io::Result<Option<(Self, Offer)>> {
         let wire = match wish {
             UdpWish::None => return Ok(None),
             UdpWish::Loopback => Wire::bind(Ipv4Addr::LOCALHOST.into())?,
@@ -77,7 +77,7 @@ impl UdpDoor {
         crate::io::random(&mut token)?;
         let port = wire.socket.local_addr()?.port();
         let door = Arc::new(Mutex::new(Door::new(token)));
-        Ok(Some((Self { wire: Arc::new(wire), door }, UdpOffer { port, token })))
+        Ok(Some((Self { wire: Arc::new(wire), door }, Offer { port, token })))
     }
 
     /// Returns when the hub has come through.
@@ -108,7 +108,7 @@ impl UdpDoor {
 ///
 /// # Errors
 /// When there is no socket, or no answer in time.
-pub async fn knock(host: IpAddr, offer: &UdpOffer, patience: Duration) -> io::Result<Path> {
+pub async fn knock(host: IpAddr, offer: &Offer, patience: Duration) -> io::Result<Path> {
     let unspecified: IpAddr = match host {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

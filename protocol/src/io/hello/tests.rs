@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::hello::UdpWish;
 
 fn hub_hello() -> HubHello {
-    HubHello { fingerprint: [1; 32], session: [2; 16], udp: UdpWish::None }
+    HubHello { fingerprint: [1; 32], session: [2; 16], udp: UdpWish::None, tcp: false }
 }
 
 fn agent_hello() -> AgentHello {
@@ -17,6 +17,7 @@ fn agent_hello() -> AgentHello {
         grace_ms: 1,
         socket: Some("/s".into()),
         udp: None,
+        tcp: None,
     }
 }
 

@@ -18,7 +18,7 @@ async fn only_the_pinned_peer_connects() {
         (&hub, other.fingerprint(), hub.fingerprint(), false),
     ] {
         let client = Endpoint::client(shown, pinned_by_hub, Datagrams::ForStreams).unwrap();
-        let server = Endpoint::server(&agent, pinned_by_agent, Datagrams::ForStreams).unwrap();
+        let server = Endpoint::server(&agent, pinned_by_agent).unwrap();
         let (left, right) = tokio::io::duplex(64 * 1024);
         client.socket().replace(stream_carrier("memory", left));
         server.socket().replace(stream_carrier("memory", right));
