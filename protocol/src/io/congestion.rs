@@ -89,9 +89,21 @@ struct Window {
     measuring: Option<u64>,
     /// Bytes under way, acknowledged or lost as far as is known.
     flying: u64,
-    /// The window on a carrier from which nothing came back yet: what was under way on
-    /// the one before is lost, but counts until an acknowledgement shows it.
-    granted: Option<u64>,
+    /// On a carrier from which nothing came back yet.
+    grant: Option<Grant>,
+}
+
+/// What may be sent on a new carrier beside all that was under way on the one before,
+/// which is lost, but counts until an acknowledgement shows it. An acknowledgement of
+/// what went over the old one, come late, shows nothing.
+#[derive(Debug, Clone, Copy)]
+struct Grant {
+    /// Which carrier.
+    epoch: u64,
+    /// When its first packet was sent.
+    since: Instant,
+    /// Bytes that may follow.
+    left: u64,
 }
 
 /// What one round trip showed.
@@ -161,34 +173,34 @@ impl Window {
             slowed_at: now,
             measuring: None,
             flying: 0,
-            granted: None,
+            grant: None,
         }
     }
 
-    fn is_swapped(&self) -> bool {
-        self.epoch.load(Ordering::Relaxed) != self.seen_epoch
-    }
-
-    /// Room for a first flight beside all that the old carrier took along.
-    fn grant(&self) -> u64 {
-        self.flying + INITIAL * self.mtu
-    }
-
-    /// A new carrier is a new path: nothing learned of the old one holds.
-    fn look_for_swap(&mut self, now: Instant) {
+    /// The carrier in use, if it is not the one that all this was learned of.
+    fn swapped(&self) -> Option<u64> {
         let epoch = self.epoch.load(Ordering::Relaxed);
-        if epoch != self.seen_epoch {
-            self.seen_epoch = epoch;
-            self.base = None;
-            self.shorter = None;
-            self.measuring = None;
-            self.delay = None;
-            self.granted = None;
-            self.round = Round::measuring(now);
-            self.slow_start = true;
-            self.window = self.window.min(4 * INITIAL * self.mtu);
-            self.slowed_at = now;
+        (epoch != self.seen_epoch).then_some(epoch)
+    }
+
+    /// Whether news of what was sent then are of the carrier in use. A new carrier is
+    /// a new path: nothing learned of the old one holds.
+    fn is_of_this_carrier(&mut self, now: Instant, sent: Instant) -> bool {
+        let Some(epoch) = self.swapped() else { return true };
+        if !self.grant.is_some_and(|grant| grant.epoch == epoch && sent >= grant.since) {
+            return false;
         }
+        self.seen_epoch = epoch;
+        self.base = None;
+        self.shorter = None;
+        self.measuring = None;
+        self.delay = None;
+        self.grant = None;
+        self.round = Round::measuring(now);
+        self.slow_start = true;
+        self.window = self.window.min(4 * INITIAL * self.mtu);
+        self.slowed_at = now;
+        true
     }
 
     fn end_round(&mut self, now: Instant) {
@@ -276,7 +288,9 @@ impl Window {
     }
 
     fn acked(&mut self, now: Instant, sent: Instant, app_limited: bool) {
-        self.look_for_swap(now);
+        if !self.is_of_this_carrier(now, sent) {
+            return;
+        }
         self.round.full |= !app_limited;
         if sent < self.round.started {
             return; // its delay belongs to the round before, or to the carrier before
@@ -319,9 +333,11 @@ impl Controller for Window {
         self.acks_end(now);
     }
 
-    fn on_sent(&mut self, _now: Instant, bytes: u64, _last_packet_number: u64) {
-        if self.is_swapped() && self.granted.is_none() {
-            self.granted = Some(self.grant());
+    fn on_sent(&mut self, now: Instant, bytes: u64, _last_packet_number: u64) {
+        if let Some(epoch) = self.swapped() {
+            let new = Grant { epoch, since: now, left: INITIAL * self.mtu };
+            let grant = self.grant.filter(|grant| grant.epoch == epoch).unwrap_or(new);
+            self.grant = Some(Grant { left: grant.left.saturating_sub(bytes), ..grant });
         }
         self.flying += bytes;
     }
@@ -333,9 +349,9 @@ impl Controller for Window {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
-        self.look_for_swap(now);
         self.flying = self.flying.saturating_sub(lost_bytes);
-        if sent <= self.slowed_at || self.measuring.is_some() {
+        if !self.is_of_this_carrier(now, sent) || sent <= self.slowed_at || self.measuring.is_some()
+        {
             return;
         }
         self.round.lost += lost_bytes;
@@ -353,10 +369,10 @@ impl Controller for Window {
     }
 
     fn window(&self) -> u64 {
-        if self.is_swapped() {
-            return self.granted.unwrap_or_else(|| self.grant()).max(self.window);
-        }
-        self.window
+        let Some(epoch) = self.swapped() else { return self.window };
+        let grant = self.grant.filter(|grant| grant.epoch == epoch);
+        let left = grant.map_or(INITIAL * self.mtu, |grant| grant.left);
+        (self.flying + left).max(self.window)
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {

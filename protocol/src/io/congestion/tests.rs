@@ -155,6 +155,7 @@ fn a_swap_forgets_the_old_path() {
     let mut window = run(path, Duration::from_secs(5)).window;
     window.epoch.fetch_add(1, Ordering::Relaxed);
     let now = Instant::now();
+    window.on_sent(now, 1, 0);
     window.on_congestion_event(now, now, true, 1 << 20);
     assert!(window.slow_start && window.base.is_none());
     assert!(window.window >= MINIMUM * window.mtu);
@@ -162,17 +163,26 @@ fn a_swap_forgets_the_old_path() {
 
 #[test]
 fn a_new_carrier_may_send_though_the_old_one_took_a_whole_window_along() {
-    let now = Instant::now();
-    let mut window = Window::new(Arc::default(), now, MTU);
+    let (before, first) = (Instant::now(), INITIAL * u64::from(MTU));
+    let mut window = Window::new(Arc::default(), before, MTU);
     let whole = window.window();
-    window.on_sent(now, whole, 0);
-    window.epoch.fetch_add(1, Ordering::Relaxed);
-    let granted = window.window();
-    assert_eq!(granted, whole + INITIAL * u64::from(MTU));
-    // But no more than once.
-    window.on_sent(now, INITIAL * u64::from(MTU), 1);
-    window.on_sent(now, u64::from(MTU), 2);
-    assert_eq!(window.window(), granted);
-    window.acked(now, now, false);
-    assert!(window.window() <= 4 * INITIAL * u64::from(MTU));
+    window.on_sent(before, whole, 0);
+    let swapped = before + Duration::from_secs(1);
+    for carrier in 0..2 {
+        window.epoch.fetch_add(1, Ordering::Relaxed);
+        let lost = whole + carrier * first;
+        assert_eq!(window.window(), lost + first);
+        // What went over the old one and is acknowledged or lost now says nothing.
+        window.acked(swapped, before, false);
+        window.on_end_acks(swapped, lost, false, None);
+        window.on_congestion_event(swapped, before, true, 0);
+        assert_eq!(window.window(), lost + first);
+        // But no more than once.
+        window.on_sent(swapped, first, 1);
+        window.on_sent(swapped, u64::from(MTU), 2);
+        window.on_end_acks(swapped, lost + first, false, None);
+        assert_eq!(window.window(), lost + first);
+    }
+    window.acked(swapped, swapped, false);
+    assert!(window.window() <= 4 * first);
 }
