@@ -17,6 +17,7 @@ mod better;
 mod control;
 mod dial;
 mod driver;
+mod waits;
 
 /// A running link. Cheap to clone; with the last clone the link is closed and the
 /// agent is left to its grace time.

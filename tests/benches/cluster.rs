@@ -62,17 +62,22 @@ impl Bench {
         took
     }
 
-    /// Throughput and latency by carrier.
+    /// Throughput, latency and the agent's memory by carrier.
     fn ways(&self, table: &mut Table) {
         let theirs = Ports::free();
         let _forwarding = self.port_forward(theirs);
         let kubectl = figures(theirs);
         let exec = self.exec_throughput();
-        for carrier in ["stream", "udp"] {
-            let name = if carrier == "stream" { "exec" } else { "direct UDP" };
+        for (carrier, name) in
+            [("stream", "exec"), ("port-forward", "port-forward"), ("udp", "direct UDP")]
+        {
             let (sandbox, ours) = (Sandbox::new(), Ports::free());
             let forwards = [format!("{}:5432", ours.echo), format!("{}:5433", ours.bulk)];
             self.up(&sandbox, carrier, &["--forward", &forwards[0], "--forward", &forwards[1]]);
+            harness::wait::until("the carrier to be the one that is measured", || {
+                let name = if carrier == "stream" { "exec" } else { carrier };
+                sandbox.run(&["status"]).contains(&format!("linked by {name}")).then_some(())
+            });
             let figures = figures(ours);
             let peer = "kubectl port-forward";
             let what = format!("pod by {name}, download of 512 MiB");
@@ -90,6 +95,8 @@ impl Bench {
                 let what = format!("pod by {name}, {what}");
                 table.compare(&what, ours, peer, Some(theirs), Unit::Millis);
             }
+            let what = format!("agent in a pod, resident after all that by {name}");
+            table.goal(&what, agent_mib(&sandbox), "-", Unit::Mebibytes);
             sandbox.run(&["down"]);
         }
     }
@@ -127,7 +134,7 @@ impl Bench {
         let sandbox = Sandbox::new();
         tree::fill(&sandbox.workspace(), files, 2_000, 7);
         let to = format!(".:/app/{files}");
-        let ours = self.up(&sandbox, "stream", &["--sync", &to]).as_secs_f64();
+        let ours = self.up(&sandbox, "auto", &["--sync", &to]).as_secs_f64();
         sandbox.run(&["down"]);
         let mut copy = self.cluster.kubectl_command();
         let copy = copy.args(["cp", "."]).arg(format!("bench:/app/cp-{files}"));
@@ -148,7 +155,7 @@ impl Bench {
         let page = sandbox.workspace().join("page");
         fs::write(&page, "0").expect("a file");
         let forward = format!("{}:8080", ports.echo);
-        self.up(&sandbox, "stream", &["--sync", ".:/app", "--forward", &forward]);
+        self.up(&sandbox, "auto", &["--sync", ".:/app", "--forward", &forward]);
         let mut samples: Vec<Duration> = (1..=EDITS)
             .map(|edit| {
                 let text = edit.to_string();
@@ -192,6 +199,14 @@ fn figures(ports: Ports) -> Figures {
         (quantile_ms(&mut samples, 0.5), quantile_ms(&mut samples, 0.99))
     });
     Figures { rate, idle, beside }
+}
+
+/// What started the command that asks is the agent.
+fn agent_mib(sandbox: &Sandbox) -> f64 {
+    let script = "grep VmRSS /proc/$PPID/status";
+    let said = sandbox.run(&["exec", "--", "sh", "-c", script]);
+    let kib = said.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok());
+    kib.expect("a number") / 1024.0
 }
 
 fn get(port: u16) -> Option<String> {

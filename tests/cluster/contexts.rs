@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
+use harness::{bins, rootfs};
+
 use crate::shop::{Shop, cluster};
 
 const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
@@ -69,6 +71,35 @@ fn each_way_to_prove_who_asks_works() {
     let proxied = plain.replacen("server: ", &format!("proxy-url: '{}', server: ", proxy()), 1);
     fs::write(shop.kubeconfig(), proxied).expect("the kubeconfig");
     works(&shop, "proxy");
+}
+
+/// In a pod there is no kubeconfig, but the account of the pod.
+#[test]
+fn a_pod_reaches_another_with_its_own_account() {
+    let shop = Shop::new();
+    shop.deploy("api", WEB);
+    let root = shop.sandbox.path().join("root");
+    rootfs::gnu(&root);
+    rootfs::program(&root, &bins::bins().towline.display().to_string());
+    fs::copy(bins::static_agent(), root.join("bin/towline-agent")).expect("a copy");
+    cluster().image("towline.test/towline:1", &root, "1000", &[]);
+    shop.pod(
+        "runner",
+        "  serviceAccountName: dev
+  containers:
+  - name: app
+    image: towline.test/towline:1
+    imagePullPolicy: Never
+    command: [sleep, '100000']
+    workingDir: /app
+    env: [{ name: HOME, value: /tmp }]
+    SECURITY",
+    );
+    let run = |args: &[&str]| shop.kubectl(&[&["exec", "runner", "--", "towline"], args].concat());
+    let name = ["get", "pods", "-l", "app=api", "-o", "jsonpath={.items[0].metadata.name}"];
+    run(&["up", "deploy/api", "--sync", ".:/app"]);
+    assert_eq!(run(&["exec", "--", "hostname"]), shop.kubectl(&name) + "\n");
+    run(&["down"]);
 }
 
 /// An HTTP proxy that serves CONNECT; its address.

@@ -2,8 +2,9 @@
 //! main job works there.
 
 use std::fs;
+use std::path::Path;
 
-use harness::{tree, wait};
+use harness::{rootfs, tree, wait};
 
 use crate::shop::{Shop, cluster, get};
 
@@ -102,6 +103,31 @@ fn a_read_only_root_is_gone_into_where_an_empty_dir_is_and_beside_where_none_is(
     assert_eq!(get(&shop.address(0), "/none"), None);
     assert_eq!(shop.run(&["exec", "--", "id", "-u"]), "1000\n");
     shop.run(&["down"]);
+}
+
+#[test]
+fn images_of_other_distributions_work() {
+    let shop = Shop::new();
+    type Fill = fn(&Path);
+    let images: [(&str, Fill, &str); 2] = [
+        ("gnu", rootfs::gnu, "[httpd, -f, -p, '8080', -h, /app]"),
+        ("musl", rootfs::musl, "[sh, -c, 'httpd -p 8080 -h /app; exec wait']"),
+    ];
+    for (name, fill, command) in images {
+        let image = format!("towline.test/{name}:1");
+        let root = shop.sandbox.path().join(name);
+        fill(&root);
+        cluster().image(&image, &root, "1000", &[]);
+        let container = format!("image: '{image}'\n    imagePullPolicy: Never");
+        shop.pod(
+            name,
+            &format!(
+                "  containers:\n  - name: app\n    {container}\n    command: {command}\n    \
+                 SECURITY"
+            ),
+        );
+        works(&shop, &[&format!("pod/{name}")]);
+    }
 }
 
 #[test]

@@ -9,13 +9,13 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::wait;
+use crate::{rootfs, wait};
 
 /// A running cluster.
 #[derive(Debug)]
@@ -317,9 +317,7 @@ impl Cluster {
         self.image("towline.test/pause:1", &root, "", &["/pause"]);
         fs::remove_dir_all(&root).expect("directory");
 
-        for name in ["bin", "tmp", "app", "etc"] {
-            fs::create_dir_all(root.join(name)).expect("directory");
-        }
+        rootfs::directories(&root);
         fs::copy("/bin/busybox", root.join("bin/busybox")).expect("install busybox-static");
         let applets =
             Command::new("/bin/busybox").arg("--list").output().expect("busybox can be started");
@@ -327,10 +325,6 @@ impl Cluster {
             String::from_utf8_lossy(&applets.stdout).lines().filter(|name| *name != "busybox")
         {
             symlink("busybox", root.join("bin").join(applet)).expect("link");
-        }
-        let everyone = fs::Permissions::from_mode(0o1777);
-        for name in ["tmp", "app"] {
-            fs::set_permissions(root.join(name), everyone.clone()).expect("mode");
         }
         self.image("towline.test/busybox:1", &root, "", &["/bin/sh"]);
         // One program alone: BusyBox does what it is called.

@@ -4,6 +4,7 @@
 pub mod bins;
 pub mod cluster;
 pub mod net;
+pub mod rootfs;
 pub mod sandbox;
 pub mod terminal;
 pub mod tree;

@@ -63,7 +63,7 @@ fn the_keys_of_each_command_s_json_are_stable() {
     keys(&one(&sandbox, &["sync", "wait"]), "schema syncs");
     let status = one(&sandbox, &["status"]);
     keys(&status, STATUS);
-    keys(&status["link"], "state carrier rtt_us");
+    keys(&status["link"], "state carrier bootstrap rtt_us passed");
     keys(&status["syncs"][0], SYNC);
     keys(&status["syncs"][0]["phase"], "phase");
     keys(&status["syncs"][0]["recent"][0], "path direction latency_us");

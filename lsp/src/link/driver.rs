@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::better::{self, Pace, Passed, Sought};
 use super::control::{self, RequestTx};
 use super::dial::{self, DialError, Dialled, Hub, Session};
+use super::waits;
 use super::{CarrierInfo, Command, LinkState};
 use crate::carrier::{Bootstrap, News};
 
@@ -113,9 +114,9 @@ pub async fn run(
                 Reply::Pong(_) => driver.heard(),
                 Reply::Bye => break,
             },
-            dialled = driver_dialled(&mut driver.dialling) => driver.dialled(dialled),
-            proven = path_proven(&mut driver.moving) => driver.moved(proven),
-            news = driver_news(&mut driver.news) => {
+            dialled = waits::dialled(&mut driver.dialling) => driver.dialled(dialled),
+            proven = waits::found(&mut driver.moving) => driver.moved(proven),
+            news = waits::news(&mut driver.news) => {
                 tracing::info!(?news, "of the target");
                 driver.await_news();
                 driver.handle(match news {
@@ -123,13 +124,13 @@ pub async fn run(
                     News::Reachable => Event::Reachable,
                 });
             }
-            () = connection_closed(driver.session.as_ref()) => {
+            () = waits::connection_closed(driver.session.as_ref()) => {
                 if driver.ending.is_some() { break }
                 driver.session = None;
                 driver.request_tx = None;
                 driver.lost("the agent closed the connection".into());
             }
-            reason = carrier_ended(driver.session.as_ref(), driver.generation), if up => {
+            reason = waits::carrier_ended(driver.session.as_ref(), driver.generation), if up => {
                 driver.lost(reason);
             }
             Ok(()) = step_rx.changed() => {}
@@ -388,59 +389,5 @@ impl Driver {
         if let Some(done_tx) = self.ending.take() {
             let _ = done_tx.send(()); // who asked may be gone
         }
-    }
-}
-
-async fn driver_dialled(
-    dialling: &mut Option<JoinHandle<Result<Dialled, DialError>>>,
-) -> Result<Dialled, DialError> {
-    match dialling {
-        None => std::future::pending().await,
-        Some(task) => task.await.unwrap_or_else(|error| {
-            Err(DialError { reason: format!("dialling failed: {error}"), again: true })
-        }),
-    }
-}
-
-async fn driver_news(news: &mut Option<JoinHandle<News>>) -> News {
-    let told = match news {
-        None => None,
-        Some(task) => task.await.ok(), // one that failed is begun by the next dial
-    };
-    *news = None;
-    match told {
-        Some(news) => news,
-        None => std::future::pending().await,
-    }
-}
-
-async fn path_proven(
-    moving: &mut Option<JoinHandle<Result<Carrier, Passed>>>,
-) -> Result<Carrier, Passed> {
-    match moving {
-        None => std::future::pending().await,
-        Some(task) => task.await.unwrap_or_else(|_| Err(Passed::default())), // it was aborted
-    }
-}
-
-/// Why the carrier in use ended, once it did.
-async fn carrier_ended(session: Option<&Session>, generation: u64) -> String {
-    let Some(session) = session else { return std::future::pending().await };
-    let mut status_rx = session.endpoint.socket().status();
-    let ended = status_rx
-        .wait_for(|status| status.generation == generation && status.ended.is_some())
-        .await
-        .ok()
-        .and_then(|status| status.ended.clone());
-    match ended {
-        Some(reason) => reason,
-        None => std::future::pending().await,
-    }
-}
-
-async fn connection_closed(session: Option<&Session>) {
-    match session {
-        Some(session) => session.connection.closed().await,
-        None => std::future::pending().await,
     }
 }

@@ -51,20 +51,24 @@ impl TcpDoor {
     pub async fn entered(self) -> TcpStream {
         let door = Arc::new(Mutex::new(Door::new(self.token)));
         let mut guests = JoinSet::new();
-        for number in 0_u64.. {
-            let guest = loop {
-                tokio::select! {
-                    Some(Ok(Some(peer))) = guests.join_next() => return peer,
-                    guest = self.listener.accept(), if guests.len() < GUESTS_MAX => break guest,
+        let mut number = 0;
+        loop {
+            tokio::select! {
+                Some(judged) = guests.join_next() => {
+                    if let Ok(Some(peer)) = judged {
+                        return peer;
+                    }
                 }
-            };
-            match guest {
-                Ok((guest, _)) => drop(guests.spawn(judge(guest, door.clone(), number))),
-                // out of descriptors, mostly
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                guest = self.listener.accept(), if guests.len() < GUESTS_MAX => match guest {
+                    Ok((guest, _)) => {
+                        number += 1;
+                        guests.spawn(judge(guest, door.clone(), number));
+                    }
+                    // out of descriptors, mostly
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                },
             }
         }
-        unreachable!("more than 2^64 guests")
     }
 }
 
@@ -121,6 +125,10 @@ mod tests {
         let entering = tokio::spawn(door.entered());
         let connect = async || TcpStream::connect((Ipv4Addr::LOCALHOST, offer.port)).await.unwrap();
         let mut silent = connect().await;
+        for _ in 0..3 * GUESTS_MAX {
+            // One word too short, and gone.
+            connect().await.write_all(&[7; 100]).await.unwrap();
+        }
         let mut wrong = connect().await;
         let knocked = tokio::io::split(&mut wrong);
         let error = knock(&mut { knocked.0 }, &mut { knocked.1 }, &[1; 32]).await.unwrap_err();
