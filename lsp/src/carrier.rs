@@ -73,6 +73,8 @@ pub struct UdpRoute {
     pub host: IpAddr,
     /// What to do without an answer there.
     pub otherwise: Otherwise,
+    /// Somebody asked for it, so it is worth a wait.
+    pub asked: bool,
 }
 
 /// What to do when UDP does not get through.
@@ -121,7 +123,8 @@ impl Choice {
             Ways::Udp => Otherwise::Fail,
             Ways::Stream | Ways::PortForward => return None,
         };
-        Some(UdpRoute { host: self.host.or(host)?, otherwise })
+        let asked = self.ways.is_some() || self.host.is_some();
+        Some(UdpRoute { host: self.host.or(host)?, otherwise, asked })
     }
 
     /// The same, on this machine: its own sockets are as good, so only when it is
@@ -214,9 +217,10 @@ mod tests {
         let parse = |carrier: &str, host: Option<&str>| {
             Choice::parse(Some(carrier.into()), host.map(Into::into))
         };
-        let route = |host, otherwise| Some(UdpRoute { host, otherwise });
+        let route = |host, otherwise| Some(UdpRoute { host, otherwise, asked: true });
         let silent = Choice::parse(None, None).unwrap();
-        assert_eq!(silent.udp(Some(there)), route(there, Otherwise::Stream));
+        let unasked = UdpRoute { host: there, otherwise: Otherwise::Stream, asked: false };
+        assert_eq!(silent.udp(Some(there)), Some(unasked));
         assert!(silent.local_udp().is_none() && silent.tunnel());
         let auto = parse("auto", None).unwrap();
         assert_eq!(auto.local_udp(), route(here, Otherwise::Stream));

@@ -81,7 +81,7 @@ fn a_pod_reaches_another_with_its_own_account() {
     let root = shop.sandbox.path().join("root");
     rootfs::gnu(&root);
     rootfs::program(&root, &bins::bins().towline.display().to_string());
-    fs::copy(bins::static_agent(), root.join("bin/towline-agent")).expect("a copy");
+    fs::copy(bins::static_agent(), root.join("bin/towline-agent-static")).expect("a copy");
     cluster().image("towline.test/towline:1", &root, "1000", &[]);
     shop.pod(
         "runner",

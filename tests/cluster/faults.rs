@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -35,6 +35,8 @@ struct Load {
     rounds: Vec<Arc<AtomicU64>>,
     workers: Vec<JoinHandle<()>>,
     downloads: Arc<AtomicU64>,
+    /// Echoes lines.
+    shell: Child,
     idle: Vec<TcpStream>,
     echo: String,
 }
@@ -84,7 +86,13 @@ fn download(address: &str, sum: &str) {
 impl Load {
     fn start(shop: &Shop, sum: &str) -> Self {
         let (echo_at, web) = (shop.address(0), shop.address(1));
+        let mut shell = shop.command(&["exec", "--", "cat"]);
+        let mut shell =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("exec starts");
+        let mut input = shell.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(shell.stdout.take().expect("a pipe"));
         let mut load = Self {
+            shell,
             over: Arc::default(),
             rounds: Vec::new(),
             workers: Vec::new(),
@@ -102,11 +110,6 @@ impl Load {
             let mut stream = connect(&echo_at);
             load.work(move |round| echo(&mut stream, round));
         }
-        let mut shell = shop.command(&["exec", "--", "cat"]);
-        let mut shell =
-            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("exec starts");
-        let mut input = shell.stdin.take().expect("a pipe");
-        let mut output = BufReader::new(shell.stdout.take().expect("a pipe"));
         load.work(move |round| {
             writeln!(input, "line {round}").expect("the command has ended");
             let mut line = String::new();
@@ -153,6 +156,8 @@ impl Load {
         for worker in self.workers.drain(..) {
             worker.join().expect("a worker failed");
         }
+        let ended = self.shell.wait().expect("the shell's end is told");
+        assert!(ended.success(), "the shell ended with {ended}");
         for (at, stream) in self.idle.iter_mut().enumerate() {
             echo(stream, at as u64);
         }
@@ -161,13 +166,8 @@ impl Load {
     }
 }
 
-/// A fault that does not last.
-fn over((): ()) -> Held {
-    None
-}
-
-fn lossy() -> Held {
-    Some(Box::new(cluster().lose(5)))
+fn lossy() -> Box<dyn Any> {
+    Box::new(cluster().lose(5))
 }
 
 /// Ends the process whose exec carries the link.
@@ -202,13 +202,16 @@ fn a_new_token_in_the_kubeconfig_is_taken_when_the_old_one_is_void() {
     shop.run(&["down"]);
 }
 
-/// What is done, and what is held while it lasts.
-type Fault<'a> = (&'a str, &'a dyn Fn() -> Held);
-type Held = Option<Box<dyn Any>>;
+enum Fault<'a> {
+    /// Over as soon as it is done.
+    Brief(&'a dyn Fn()),
+    /// Lasts until what it returns is dropped.
+    Lasting(&'a dyn Fn() -> Box<dyn Any>),
+}
 
 /// Goes on with a load while `faults` happen, one after the other, each time when the
 /// link goes by what is called `name`.
-fn live_on(shop: &Shop, carrier: &str, name: &str, faults: &[Fault<'_>]) {
+fn live_on(shop: &Shop, carrier: &str, name: &str, faults: &[(&str, Fault<'_>)]) {
     shop.deploy("api", SERVERS);
     let up = ["up", "deploy/api", "--forward", "0:5432", "--forward", "0:8080"];
     let output = shop.command(&up).env("TOWLINE_CARRIER", carrier).output().expect("it starts");
@@ -224,7 +227,13 @@ fn live_on(shop: &Shop, carrier: &str, name: &str, faults: &[Fault<'_>]) {
         wait::until(&format!("the link to go by {name}"), || {
             shop.status()["link"]["carrier"].as_str()?.starts_with(name).then_some(())
         });
-        let lasts = fault();
+        let lasts = match fault {
+            Fault::Brief(fault) => {
+                fault();
+                None
+            }
+            Fault::Lasting(fault) => Some(fault()),
+        };
         let since = Instant::now();
         load.goes_on();
         println!("{fault_name} (by {name}): everything went on {:?} later", since.elapsed());
@@ -246,11 +255,11 @@ fn connections_live_on_whatever_carries_them_is_killed() {
         "stream",
         "exec",
         &[
-            ("exec stream cut", &|| over(cut_exec(&shop))),
-            ("API server killed", &|| over(cluster().kill(Component::ApiServer))),
-            ("kubelet killed", &|| over(cluster().kill(Component::Kubelet))),
-            ("containerd killed", &|| over(cluster().kill(Component::Containerd))),
-            ("30 s without a network", &|| over(cluster().outage(Duration::from_secs(30)))),
+            ("exec stream cut", Fault::Brief(&|| cut_exec(&shop))),
+            ("API server killed", Fault::Brief(&|| cluster().kill(Component::ApiServer))),
+            ("kubelet killed", Fault::Brief(&|| cluster().kill(Component::Kubelet))),
+            ("containerd killed", Fault::Brief(&|| cluster().kill(Component::Containerd))),
+            ("30 s without a network", Fault::Brief(&|| cluster().outage(Duration::from_secs(30)))),
         ],
     );
 }
@@ -264,9 +273,9 @@ fn connections_live_on_while_a_port_forward_is_cut_and_packets_are_lost() {
         "port-forward",
         "port-forward",
         &[
-            ("port-forward cut", &|| over(cluster().cut_connections())),
-            ("containerd killed", &|| over(cluster().kill(Component::Containerd))),
-            ("5 % loss", &lossy),
+            ("port-forward cut", Fault::Brief(&|| cluster().cut_connections())),
+            ("containerd killed", Fault::Brief(&|| cluster().kill(Component::Containerd))),
+            ("5 % loss", Fault::Lasting(&lossy)),
         ],
     );
 }
@@ -279,8 +288,8 @@ fn connections_live_on_by_udp_with_loss_and_through_an_outage() {
         "auto",
         "udp",
         &[
-            ("5 % loss", &lossy),
-            ("5 s without a network", &|| over(cluster().outage(Duration::from_secs(5)))),
+            ("5 % loss", Fault::Lasting(&lossy)),
+            ("5 s without a network", Fault::Brief(&|| cluster().outage(Duration::from_secs(5)))),
         ],
     );
 }

@@ -18,7 +18,7 @@ use harness::wait;
 /// The cluster of all tests.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start())
+    CLUSTER.get_or_init(Cluster::start)
 }
 
 /// Held for reading by every test, and for writing by one that kills parts of the

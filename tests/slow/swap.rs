@@ -155,5 +155,6 @@ async fn a_gigabyte_and_a_hundred_connections_survive_twenty_kills() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gigabyte_and_a_hundred_connections_survive_twenty_kills_by_udp() {
-    survive(Some(UdpRoute { host: [127, 0, 0, 1].into(), otherwise: Otherwise::Fail })).await;
+    let host = [127, 0, 0, 1].into();
+    survive(Some(UdpRoute { host, otherwise: Otherwise::Fail, asked: true })).await;
 }

@@ -19,7 +19,7 @@ use crate::swap::{dial, echo};
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn link(target: &Target, host: IpAddr, otherwise: Otherwise) -> Link {
-    Link::start(target.bootstrap().udp(Some(UdpRoute { host, otherwise }))).unwrap()
+    Link::start(target.bootstrap().udp(Some(UdpRoute { host, otherwise, asked: true }))).unwrap()
 }
 
 async fn carried_by(link: &Link, name: &str) {

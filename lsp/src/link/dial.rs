@@ -17,10 +17,12 @@ use crate::carrier::{Bootstrap, CARRIER_VARIABLE, Otherwise, UdpRoute};
 
 /// How long a handshake may take on a carrier that works.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
-/// How long UDP may take to answer before the first connection: as long as the hello
-/// took to come back twice, within these.
+/// How long UDP may take to answer before the first connection, when nobody asked for
+/// it: as long as the hello took to come back twice, within these.
 const FIRST_KNOCK_MIN: Duration = Duration::from_millis(100);
-const FIRST_KNOCK_MAX: Duration = Duration::from_millis(1000);
+const FIRST_KNOCK_MAX: Duration = Duration::from_millis(300);
+/// The same, when somebody did.
+const ASKED_KNOCK: Duration = Duration::from_secs(2);
 
 /// Who the hub is: made once per link.
 pub struct Hub {
@@ -158,7 +160,11 @@ async fn first(
     answered_after: Duration,
     stream: Carrier,
 ) -> (Carrier, Option<String>) {
-    let patience = (answered_after * 2).clamp(FIRST_KNOCK_MIN, FIRST_KNOCK_MAX);
+    let patience = if route.asked {
+        ASKED_KNOCK
+    } else {
+        (answered_after * 2).clamp(FIRST_KNOCK_MIN, FIRST_KNOCK_MAX)
+    };
     match better::udp(route, agent.udp.as_ref(), patience).await {
         Ok(udp) => (udp, None),
         Err(reason) => (stream, Some(reason)),
