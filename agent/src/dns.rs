@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::RData;
 use protocol::error::{ErrorCode, WireError};
+use protocol::wire::port::Protocol;
 
 /// Longest name DNS knows, in bytes.
 const NAME_LEN_MAX: usize = 255;
@@ -43,6 +45,37 @@ pub(crate) async fn resolve(host: &str) -> Result<Vec<IpAddr>, WireError> {
         return Ok(named);
     }
     ask(name).await
+}
+
+/// The number of a named port of the service `host`, as a cluster's DNS tells it.
+pub(crate) async fn service_port(
+    host: &str,
+    name: &str,
+    protocol: Protocol,
+) -> Result<u16, WireError> {
+    let protocol = match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    let failed = |why: &str| {
+        let message = format!("unable to find port `{name}` of {host}: {why}");
+        WireError::new(ErrorCode::NameNotResolved, message)
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !name.bytes().all(plain) || host.len() + name.len() > NAME_LEN_MAX {
+        return Err(WireError::new(ErrorCode::BadRequest, format!("`{name}` is no port name")));
+    }
+    let resolver = shared().map_err(|error| failed(&error.to_string()))?;
+    let found = resolver.srv_lookup(format!("_{name}._{protocol}.{host}")).await;
+    let found = found.map_err(|error| {
+        let none = error.is_no_records_found();
+        failed(if none { "DNS knows none of that name" } else { "DNS does not answer" })
+    })?;
+    let port = found.answers().iter().find_map(|record| match &record.data {
+        RData::SRV(service) => Some(service.port),
+        _ => None,
+    });
+    port.ok_or_else(|| failed("DNS knows none of that name"))
 }
 
 /// /etc/hosts is read for each dial: it is small, and a container that has no

@@ -69,18 +69,22 @@ async fn serve_until_cut(dial: &Dial, channel: &mut Channel) -> Result<Option<Fa
 }
 
 async fn open(dial: &Dial) -> Result<Far, WireError> {
-    if dial.port == 0 {
+    if dial.port == 0 && dial.name.is_none() {
         return Err(WireError::new(ErrorCode::BadRequest, "port 0 cannot be dialled"));
     }
     let attempt = async {
+        let port = match &dial.name {
+            Some(name) => dns::service_port(&dial.host, name, dial.protocol).await?,
+            None => dial.port,
+        };
         let addresses = dns::resolve(&dial.host).await?;
         match dial.protocol {
             Protocol::Tcp => {
-                let tcp = connect(&addresses, dial.port).await;
+                let tcp = connect(&addresses, port).await;
                 tcp.map(Far::Tcp).map_err(|error| explain(dial, &error))
             }
             Protocol::Udp => {
-                let flow = udp::Flow::open(&addresses, dial.port).await;
+                let flow = udp::Flow::open(&addresses, port).await;
                 flow.map(Far::Udp).map_err(|error| explain(dial, &error))
             }
         }
@@ -92,7 +96,8 @@ async fn open(dial: &Dial) -> Result<Far, WireError> {
 
 fn explain(dial: &Dial, error: &io::Error) -> WireError {
     let mut wire = WireError::from(error);
-    wire.message = format!("unable to reach {}:{}: {}", dial.host, dial.port, reason(error));
+    let port = dial.name.clone().unwrap_or_else(|| dial.port.to_string());
+    wire.message = format!("unable to reach {}:{port}: {}", dial.host, reason(error));
     wire
 }
 

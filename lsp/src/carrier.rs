@@ -9,6 +9,8 @@ use protocol::io::replica::BoxFuture;
 use protocol::wire::hello::AgentHello;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::ports::PortNames;
+
 pub mod process;
 
 /// How much of what a bootstrap complains about is kept.
@@ -37,6 +39,11 @@ pub trait Bootstrap: Send + Sync + 'static {
     fn tunnel(&self, port: u16) -> BoxFuture<'_, Result<ByteStream, BootstrapError>> {
         let message = format!("{} has no tunnel to port {port}", self.name());
         Box::pin(async { Err(BootstrapError { message, again: false }) })
+    }
+
+    /// The ports that the target's platform has names for.
+    fn port_names(&self) -> PortNames {
+        PortNames::new()
     }
 
     /// Returns when it is worth trying again.

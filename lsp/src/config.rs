@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::file::At;
-use crate::ports::ForwardSpec;
+use crate::ports::{ForwardError, ForwardSpec, Port};
 use crate::target::{Target, TargetError};
 
 /// What one hub is asked to keep up. Two `up` are the same when these are equal.
@@ -222,7 +222,17 @@ fn merge(
         flags => flags.iter().cloned().map(At::from).collect(),
     };
     // In one spelling, so that two ways to write the same are no difference.
-    let spelled = |text: String| Ok(text.parse::<ForwardSpec>()?.to_string());
+    let spelled = |text: String| {
+        let spec: ForwardSpec = text.parse()?;
+        match (&target, &spec.port) {
+            // A directory has no ports with names.
+            (Target::Local(_), Port::Name(name)) if spec.is_own() => {
+                let reason = format!("`{name}` is no port");
+                Err(ForwardError::Malformed { text, reason }.into())
+            }
+            _ => Ok(spec.to_string()),
+        }
+    };
     let forwards = forwards.into_iter().map(|text| placed(&path, text, spelled));
     let forwards = forwards.collect::<Result<_, _>>()?;
     let app = match file.app {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::carrier::Bootstrap;
+use crate::ports::PortNames;
 pub use better::Passed;
 
 mod better;
@@ -28,6 +29,7 @@ pub struct Link {
     carrier_rx: watch::Receiver<CarrierInfo>,
     /// handle --command--> driver
     command_tx: mpsc::Sender<Command>,
+    bootstrap: Arc<dyn Bootstrap>,
 }
 
 enum Command {
@@ -115,8 +117,9 @@ impl Link {
         let (carrier_tx, carrier_rx) = watch::channel(CarrierInfo::default());
         let (command_tx, command_rx) = mpsc::channel(8);
         let out = driver::Out { connection_tx, state_tx, carrier_tx };
-        tokio::spawn(driver::run(Arc::new(bootstrap), hub, out, command_rx));
-        Ok(Self { connection_rx, state_rx, carrier_rx, command_tx })
+        let bootstrap: Arc<dyn Bootstrap> = Arc::new(bootstrap);
+        tokio::spawn(driver::run(bootstrap.clone(), hub, out, command_rx));
+        Ok(Self { connection_rx, state_rx, carrier_rx, command_tx, bootstrap })
     }
 
     /// The connection: `Some` from the first handshake on, also while carriers
@@ -128,6 +131,11 @@ impl Link {
     /// How the link is.
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.state_rx.clone()
+    }
+
+    /// The target's ports that have names.
+    pub fn port_names(&self) -> PortNames {
+        self.bootstrap.port_names()
     }
 
     /// What carries it.

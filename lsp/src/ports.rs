@@ -20,7 +20,8 @@ mod spec;
 mod udp;
 
 /// What a user asks for: `PORT`, `LOCAL:REMOTE`, `HOST:PORT` or
-/// `LOCAL:HOST:PORT`, with `/udp` behind it for datagrams.
+/// `LOCAL:HOST:PORT`, with `/udp` behind it for datagrams. A remote port may have a
+/// name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardSpec {
     /// The local port wanted; 0 for any.
@@ -28,10 +29,22 @@ pub struct ForwardSpec {
     /// A name or address as the target sees it.
     pub host: String,
     /// The port there.
-    pub port: u16,
+    pub port: Port,
     /// Datagrams instead of connections.
     pub udp: bool,
 }
+
+/// A remote port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Port {
+    /// By its number, never 0.
+    Number(u16),
+    /// By the name that the target's platform gives it.
+    Name(String),
+}
+
+/// The numbers of the target's own ports by their names.
+pub type PortNames = Vec<(String, u16)>;
 
 /// Why a forward could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +111,7 @@ pub struct Forwards(Arc<Inner>);
 
 struct Inner {
     connection_rx: watch::Receiver<Option<Connection>>,
+    names_rx: watch::Receiver<PortNames>,
     permits: Arc<Semaphore>,
     table: Mutex<Vec<Entry>>,
 }
@@ -113,9 +127,12 @@ struct Entry {
 
 impl Forwards {
     /// No forwards yet; connections go to whatever connection is current.
-    pub fn new(connection_rx: watch::Receiver<Option<Connection>>) -> Self {
+    pub fn new(
+        connection_rx: watch::Receiver<Option<Connection>>,
+        names_rx: watch::Receiver<PortNames>,
+    ) -> Self {
         let permits = Arc::new(Semaphore::new(FORWARDED_MAX));
-        Self(Arc::new(Inner { connection_rx, permits, table: Mutex::default() }))
+        Self(Arc::new(Inner { connection_rx, names_rx, permits, table: Mutex::default() }))
     }
 
     /// Opens a forward. With `strict` a taken local port is an error, else the
@@ -142,8 +159,9 @@ impl Forwards {
             spec,
         };
         let forward = Arc::new(Forward {
-            dial: serve::dial(&entry.spec),
+            spec: entry.spec.clone(),
             connection_rx: self.0.connection_rx.clone(),
+            names_rx: self.0.names_rx.clone(),
             permits: self.0.permits.clone(),
             stats: entry.stats.clone(),
             cancel: entry.cancel.clone(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use protocol::io::connection::Connection;
 use protocol::path::RelPath;
+use protocol::sync::mode::Mode;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -36,6 +37,8 @@ pub struct SyncSpec {
     pub ignore: Vec<String>,
     /// Patterns that are synced though an ignore rule names them.
     pub include: Vec<String>,
+    /// In which direction.
+    pub mode: Mode,
 }
 
 /// One value for everything that is to be known of a sync.

@@ -12,7 +12,8 @@ use harness::{tree, wait};
 use crate::shop::{Shop, get};
 
 /// An app that serves its files.
-const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]";
+const WEB: &str = "command: [httpd, -f, -p, '8080', -h, /app]
+        ports: [{ name: http, containerPort: 8080 }]";
 /// A server that says back what it hears.
 const ECHO: &str = "command: [nc, -ll, -p, '5432', -e, cat]";
 
@@ -24,7 +25,7 @@ const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: { name: db, namespace: NAMESPACE }
-spec: { selector: { app: db }, ports: [{ port: 5432 }] }
+spec: { selector: { app: db }, ports: [{ name: pg, port: 5432 }] }
 ";
 
 /// All files of the container but its app's, and all processes.
@@ -57,9 +58,9 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
         "--sync",
         ".:/app",
         "--forward",
-        "0:8080",
+        "0:http",
         "--forward",
-        "0:svc/db:5432",
+        "0:svc/db:pg",
         "--forward",
         &format!("0:{}:53/udp", shop.name_server()),
         "--",
@@ -77,6 +78,12 @@ fn the_main_job_works_with_rights_on_pods_alone_and_leaves_nothing() {
     db.read_exact(&mut answer).expect("they come back");
     assert_eq!(&answer, b"select 1");
     drop(db);
+    shop.run(&["forward", "0:svc/db:5432"]);
+    shop.run(&["forward", "0:grpc"]);
+    assert_eq!(get(&shop.address(4), "/"), None);
+    let status = shop.status();
+    let said = status["forwards"][4]["last_error"].as_str().unwrap_or_default();
+    assert!(said.contains("no port named `grpc`; it has http (8080)"), "{said}");
 
     let names = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     names.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout can be set");

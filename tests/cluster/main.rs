@@ -1,6 +1,7 @@
 //! Suite: the product on a real Kubernetes: `cargo test --workspace --test cluster`.
 //! One cluster for all tests, a namespace for each.
 
+mod all;
 mod carriers;
 mod chart;
 mod contexts;

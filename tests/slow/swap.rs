@@ -81,7 +81,7 @@ async fn survive(udp: Option<UdpRoute>) {
     let mut connection_rx = link.connection();
     let up = connection_rx.wait_for(Option::is_some);
     tokio::time::timeout(PATIENCE, up).await.expect("no connection").unwrap();
-    let forwards = Forwards::new(link.connection());
+    let forwards = Forwards::new(link.connection(), tokio::sync::watch::channel(Vec::new()).1);
     let forward =
         forwards.add(format!("0:{}", echo().await).parse().unwrap(), false).await.unwrap();
     let address = forward.local[0];

@@ -300,7 +300,7 @@ async fn malformed_openings_of_streams_are_refused_one_by_one() {
         within(streams.join_all()).await;
     }
     // A dial that is cut off at each byte.
-    let dial = Dial { host: "127.0.0.1".into(), port: 9, protocol: Protocol::Tcp };
+    let dial = Dial { host: "127.0.0.1".into(), port: 9, protocol: Protocol::Tcp, name: None };
     let dial = framed::encode(&Open::Dial(dial)).unwrap();
     for len in 0..dial.len() {
         within(open_malformed(&connection, &dial[..len], &[])).await;

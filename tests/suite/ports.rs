@@ -47,7 +47,11 @@ impl Bench {
     async fn new() -> Self {
         let pair = serve_agent().await;
         let (connection_tx, connection_rx) = watch::channel(Some(pair.hub.clone()));
-        Self { pair, connection_tx, forwards: Forwards::new(connection_rx) }
+        Self {
+            pair,
+            connection_tx,
+            forwards: Forwards::new(connection_rx, watch::channel(Vec::new()).1),
+        }
     }
 
     /// A forward to `port` on any free local port.

@@ -47,7 +47,7 @@ pub async fn echo() -> u16 {
 }
 
 pub async fn dial(link: &Link, port: u16) -> Channel {
-    let dial = Dial { host: "127.0.0.1".into(), port, protocol: Protocol::Tcp };
+    let dial = Dial { host: "127.0.0.1".into(), port, protocol: Protocol::Tcp, name: None };
     let connection = connection(link).await;
     connection.open(&Open::Dial(dial), Priority::Proxied).await.unwrap()
 }

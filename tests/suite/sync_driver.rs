@@ -100,6 +100,7 @@ fn start(
         beta: "/app".into(),
         ignore: vec!["*.log".into()],
         include: Vec::new(),
+        mode: protocol::sync::mode::Mode::default(),
     };
     Sync::start(spec, home.path().join("state"), connection_tx.subscribe(), batch_tx.clone())
 }

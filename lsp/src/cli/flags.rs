@@ -175,6 +175,9 @@ pub struct Up {
     /// The image of ephemeral containers; it needs a shell, as busybox has
     #[arg(long, value_name = "IMAGE", requires = "target")]
     pub agent_image: Option<String>,
+    /// Sync to every pod of the workload; everything else goes to one of them
+    #[arg(long, requires = "target")]
+    pub all: bool,
     /// Keep LOCAL and the target's /REMOTE the same (again for more)
     #[arg(short, long, value_name = "LOCAL:/REMOTE")]
     pub sync: Vec<String>,

@@ -78,6 +78,9 @@ fn target(up: &Up) -> Option<String> {
             target.push_str(&format!(" {flag} {value}"));
         }
     }
+    if up.all {
+        target.push_str(" --all");
+    }
     Some(target)
 }
 

@@ -23,12 +23,13 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 /// A pod keeps them all, so there is an end to it.
 const ENDED_MAX: usize = 20;
 
-/// Lives as long as an agent's directory, which has two minutes to appear unless it is
-/// told that none will.
+/// Lives as long as an agent's directory, which has two minutes to appear. It is told
+/// when one has appeared, which may be gone before it is seen, or when none will.
 const LOOP: &str = r#"n=0
 until [ -d /tmp/.towline-$id ]; do
   n=$((n+1))
-  [ $n -lt 120 ] && ! [ -e /tmp/.towline-$id-end ] || exit 0
+  [ $n -lt 120 ] || exit 0
+  [ -e /tmp/.towline-$id-end ] && ! [ -d /tmp/.towline-$id ] && exit 0
   sleep 1
 done
 while [ -d /tmp/.towline-$id ]; do sleep 1; done"#;

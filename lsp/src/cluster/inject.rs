@@ -67,6 +67,7 @@ for base in $places "${HOME:-}" "$PWD" /var/tmp /run /dev/shm; do
   break
 done
 if [ -z "${found:-}" ]; then echo "towline-none $none"; exit 3; fi
+[ -z "$run" ] || echo > "/tmp/.towline-$id-end"
 echo "towline-machine $(uname -m)"
 encodings=raw
 command -v gzip >/dev/null 2>&1 && encodings="$encodings gzip"

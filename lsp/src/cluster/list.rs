@@ -14,7 +14,7 @@ use super::error::ClusterError;
 use super::exec;
 use super::inject;
 use super::pick::{self, Place};
-use super::pod::listing;
+use super::pods::listing;
 use super::workload::Workload;
 
 /// Pods that are asked at once.

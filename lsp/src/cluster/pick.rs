@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 
 use super::workload::{Kind, Workload};
+use crate::ports::PortNames;
 
 /// Names the container that kubectl would choose.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -41,6 +42,8 @@ pub struct Place {
     pub run: String,
     /// The pod's address, once it has one.
     pub address: Option<IpAddr>,
+    /// The pod's ports that have names.
+    pub ports: PortNames,
     /// Mounts of the container that can be written to, in the pod's own order.
     pub mounts: Vec<String>,
     /// What the user did not say and was chosen.
@@ -110,9 +113,27 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
         let reasons = members.iter().map(|pod| format!("{}: {}", name(pod), why_not(pod)));
         return Err(NoPlace::NotRunning { reasons: reasons.collect() });
     };
+    place(workload, pod, members.len())
+}
+
+/// The places in the other pods of the same generation that serve.
+pub fn others(workload: &Workload, pods: &[Pod], first: &Place) -> Vec<Place> {
+    let generation = pods.iter().find(|pod| uid(pod) == first.uid).and_then(template_hash);
+    let mut others: Vec<Place> = pods
+        .iter()
+        .filter(|pod| is_member(workload, pod) && is_ready(pod) && uid(pod) != first.uid)
+        .filter(|pod| template_hash(pod) == generation)
+        .filter_map(|pod| place(workload, pod, 1).ok())
+        .collect();
+    others.sort_by(|one, other| one.pod.cmp(&other.pod));
+    others
+}
+
+/// The place in a pod, which is one of so many.
+fn place(workload: &Workload, pod: &Pod, of_pods: usize) -> Result<Place, NoPlace> {
     let mut chosen = Vec::new();
-    if members.len() > 1 {
-        chosen.push(format!("pod {} of {}", name(pod), members.len()));
+    if of_pods > 1 {
+        chosen.push(format!("pod {} of {of_pods}", name(pod)));
     }
     let (container, of) = container(workload, pod)?;
     if workload.container.is_none() && of > 1 {
@@ -134,6 +155,7 @@ pub fn pick(workload: &Workload, pods: &[Pod], last: Option<&Place>) -> Result<P
             .and_then(|status| status.container_id.clone())
             .unwrap_or_default(),
         address: pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
+        ports: named_ports(pod),
         mounts: mounts.collect(),
         chosen,
     })
@@ -195,11 +217,15 @@ fn owner_text(pod: &Pod) -> String {
     format!("{}/{name}", kind.word())
 }
 
+/// Names the generation that a rollout made.
+fn template_hash(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get(TEMPLATE_HASH).map(String::as_str)
+}
+
 /// When the first pod of the same generation was made.
 fn generation_start(pod: &Pod, pods: &[Pod]) -> Option<i64> {
-    let hash = |pod: &Pod| pod.metadata.labels.as_ref()?.get(TEMPLATE_HASH).cloned();
-    let own = hash(pod)?;
-    let same = pods.iter().filter(|other| hash(other).as_ref() == Some(&own));
+    let own = template_hash(pod)?;
+    let same = pods.iter().filter(|other| template_hash(other) == Some(own));
     same.filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0.as_second())).min()
 }
 
@@ -224,6 +250,15 @@ fn container<'a>(workload: &Workload, pod: &'a Pod) -> Result<(&'a Container, us
         .or(all.first())
         .map(|container| (container, all.len()))
         .ok_or_else(missing)
+}
+
+/// Names of ports are unique in a pod.
+fn named_ports(pod: &Pod) -> PortNames {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let ports = containers.flat_map(|container| container.ports.iter().flatten());
+    ports
+        .filter_map(|port| Some((port.name.clone()?, u16::try_from(port.container_port).ok()?)))
+        .collect()
 }
 
 fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {

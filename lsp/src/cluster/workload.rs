@@ -68,6 +68,8 @@ pub struct Workload {
     pub tier: Option<Tier>,
     /// An image with a shell, for an ephemeral container.
     pub agent_image: Option<String>,
+    /// Syncs go to every one of its pods.
+    pub all: bool,
 }
 
 /// Where an agent goes.
@@ -122,6 +124,10 @@ impl Workload {
         let mut workload = Self { name: name.to_owned(), ..Self::bare(kind) };
         let mut tier = None;
         while let Some(word) = words.next() {
+            if word == "--all" {
+                workload.all = true;
+                continue;
+            }
             let (flag, value) = match word.split_once('=') {
                 Some((flag, value)) => (flag, Some(value)),
                 None => (word, words.next()),
@@ -135,7 +141,7 @@ impl Workload {
                 _ => {
                     return Err(format!(
                         "`{flag}` is no part of a target; known: -c, -n, --context, --tier, \
-                         --agent-image"
+                         --agent-image, --all"
                     ));
                 }
             };
@@ -156,6 +162,7 @@ impl Workload {
             context: None,
             tier: None,
             agent_image: None,
+            all: false,
         }
     }
 
@@ -202,7 +209,7 @@ impl fmt::Display for Workload {
                 write!(f, " {flag} {value}")?;
             }
         }
-        Ok(())
+        if self.all { f.write_str(" --all") } else { Ok(()) }
     }
 }
 
@@ -223,7 +230,7 @@ mod tests {
         round("Deployment/api -n shop", "deploy/api -n shop");
         round("sts/db -c=db --context prod", "statefulset/db -c db --context prod");
         round("po/api-5d9-x2 --namespace=shop", "pod/api-5d9-x2 -n shop");
-        round("svc/api", "svc/api");
+        round("svc/api --all -n shop", "svc/api -n shop --all");
         round("label/app=api,tier!=web", "label/app=api,tier!=web");
     }
 

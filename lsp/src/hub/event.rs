@@ -52,6 +52,20 @@ pub enum Event {
     },
     /// The app changed.
     App(AppState),
+    /// Syncs with other pods of the workload began or ended, by their names.
+    Others {
+        /// Those that began.
+        came: Vec<String>,
+        /// Those that ended.
+        went: Vec<String>,
+    },
+    /// Another pod of the workload cannot be reached.
+    OtherFailed {
+        /// Which.
+        pod: String,
+        /// Why: a full sentence.
+        reason: String,
+    },
     /// A forward is open or not.
     Forward {
         /// Which.

@@ -3,31 +3,34 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use protocol::io::connection::Connection;
 use protocol::limits::HUB_BATCHES_MAX;
-use protocol::wire::app::{AppReply, AppRequest};
+use protocol::sync::mode::Mode;
+use protocol::wire::app::AppRequest;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::app;
 use super::effect::Leave;
-use super::event::{Event, LinkEvent, SyncEvent};
+use super::event::{Event, LinkEvent};
+use super::others::Others;
+use super::reach::{self, Reach};
 use super::run::Message;
+use super::state::wanted::{beside, is_beside};
+use super::watches;
+use crate::cluster::pick::Place;
 use crate::config::{AppSetting, OnChange, SyncSetting};
 use crate::link::{Link, LinkState};
-use crate::ports::{ForwardSpec, Forwards};
-use crate::remote::app as remote;
+use crate::ports::{ForwardSpec, Forwards, PortNames};
 use crate::runtime::Workspace;
 use crate::status::{AppState, SyncView};
-use crate::sync::{Sync, SyncPhase, SyncSpec};
+use crate::sync::{Sync, SyncSpec};
 use crate::target::Target;
 
 /// How long the far side may take to remove its traces.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Pause between two looks at a sync that changes all the time.
-const SYNC_PACE: Duration = Duration::from_millis(40);
 
 /// Everything a hub runs.
 pub struct Parts {
@@ -35,9 +38,13 @@ pub struct Parts {
     message_tx: mpsc::Sender<Message>,
     /// link --Connection--> syncs, forwards, requests. Outlives each link.
     connection_tx: watch::Sender<Option<Connection>>,
+    /// link --names of ports--> forwards
+    names_tx: watch::Sender<PortNames>,
     link: Option<(Link, Vec<AbortOnDropHandle<()>>)>,
     /// Why there is none, if it could not even be tried.
     unreachable: Option<String>,
+    /// The other pods of the workload.
+    others: Others,
     shared_tx: watch::Sender<Shared>,
     watchers: Vec<(String, AbortOnDropHandle<()>)>,
     /// What was ended, a line each.
@@ -57,13 +64,16 @@ impl Parts {
     /// Nothing runs yet.
     pub fn new(workspace: Workspace, message_tx: mpsc::Sender<Message>) -> Self {
         let connection_tx = watch::Sender::new(None);
-        let forwards = Forwards::new(connection_tx.subscribe());
+        let names_tx = watch::Sender::new(PortNames::new());
+        let forwards = Forwards::new(connection_tx.subscribe(), names_tx.subscribe());
         Self {
             workspace,
             message_tx,
             connection_tx,
+            names_tx,
             link: None,
             unreachable: None,
+            others: Others::default(),
             shared_tx: watch::Sender::new(Shared { syncs: Vec::new(), forwards }),
             watchers: Vec::new(),
             report: Vec::new(),
@@ -103,21 +113,23 @@ impl Parts {
 
     /// Reaches the target; what happened when it cannot even be tried.
     pub fn start_link(&mut self, target: &Target) -> Option<Event> {
-        let link = match super::reach::start(target, &self.workspace) {
-            Ok(link) => link,
+        let Reach { link, others } = match reach::start(target, &self.workspace) {
+            Ok(reach) => reach,
             Err(reason) => {
                 self.unreachable = Some(reason.clone());
                 return Some(Event::Link(LinkEvent::Down { reason }));
             }
         };
         self.unreachable = None;
+        self.others.expect(target, others, &self.message_tx);
         let tasks = vec![
-            AbortOnDropHandle::new(tokio::spawn(watch_link(
+            AbortOnDropHandle::new(tokio::spawn(watches::link(
                 link.clone(),
                 self.connection_tx.clone(),
+                self.names_tx.clone(),
                 self.message_tx.clone(),
             ))),
-            AbortOnDropHandle::new(tokio::spawn(watch_app(
+            AbortOnDropHandle::new(tokio::spawn(watches::app(
                 self.connection_tx.subscribe(),
                 self.message_tx.clone(),
             ))),
@@ -142,24 +154,112 @@ impl Parts {
         }
     }
 
-    /// Leaves the target.
-    pub async fn stop_link(&mut self, leave: Leave) {
-        let Some((link, tasks)) = self.link.take() else { return };
+    /// Leaves the target, and all of its pods; syncs with others than the first end.
+    pub async fn stop_link(&mut self, leave: Leave) -> Option<Event> {
+        let (link, tasks) = self.link.take()?;
         drop(tasks);
+        let settings = self.settings();
+        let links = self.others.end();
+        let mut went = Vec::new();
+        for (pod, _) in &links {
+            for setting in &settings {
+                went.push(beside(&setting.name, pod));
+            }
+        }
+        for name in &went {
+            self.finish(name, leave).await;
+        }
         if leave == Leave::Nothing {
             let connected = self.connection_tx.borrow().is_some();
             link.shutdown(GOODBYE_PATIENCE).await;
             if connected {
                 self.report.push("ended the agent and what it ran".to_owned());
             }
+            let ended = links.iter().map(|(pod, link)| async move {
+                link.shutdown(GOODBYE_PATIENCE).await;
+                format!("ended the agent in pod {pod}")
+            });
+            self.report.extend(join_all(ended).await);
         } else {
-            drop(link);
+            drop((link, links));
         }
         self.connection_tx.send_replace(None);
+        (!went.is_empty()).then_some(Event::Others { came: Vec::new(), went })
     }
 
-    /// Begins a sync.
-    pub fn start_sync(&mut self, setting: SyncSetting) {
+    /// Begins a sync, and the ones beside it with other pods, which it tells of.
+    pub fn start_sync(&mut self, setting: SyncSetting) -> Option<Event> {
+        let connection_rx = self.connection_tx.subscribe();
+        let beside: Vec<_> = self.others.links();
+        let came: Vec<String> = beside
+            .into_iter()
+            .map(|(pod, link)| self.start_beside(&setting, &pod, &link))
+            .collect();
+        self.begin(setting, Mode::default(), connection_rx);
+        (!came.is_empty()).then_some(Event::Others { came, went: Vec::new() })
+    }
+
+    /// Ends a sync, and the ones beside it.
+    pub async fn stop_sync(&mut self, name: &str, leave: Leave) -> Option<Event> {
+        let pods = self.others.links().into_iter().map(|(pod, _)| beside(name, &pod));
+        let went: Vec<String> = pods.collect();
+        for name in &went {
+            self.finish(name, leave).await;
+        }
+        self.finish(name, leave).await;
+        (!went.is_empty()).then_some(Event::Others { came: Vec::new(), went })
+    }
+
+    /// Takes the other pods as they are now: reaches those that are new, lets go of those
+    /// that are gone.
+    pub async fn meet(&mut self, places: Vec<Place>) -> Event {
+        let settings = self.settings();
+        let (mut came, mut went) = (Vec::new(), Vec::new());
+        for pod in self.others.part(&places) {
+            for setting in &settings {
+                let name = beside(&setting.name, &pod);
+                self.finish(&name, Leave::All).await;
+                // Nobody comes back to it.
+                let _ = std::fs::remove_dir_all(self.workspace.sync_dir(&name));
+                went.push(name);
+            }
+        }
+        for place in places {
+            let Some(link) = self.others.join(&place, &self.workspace, &self.message_tx) else {
+                continue;
+            };
+            for setting in &settings {
+                came.push(self.start_beside(setting, &place.pod, &link));
+            }
+        }
+        Event::Others { came, went }
+    }
+
+    /// What is synced with the pod where the app is.
+    fn settings(&self) -> Vec<SyncSetting> {
+        let others = self.others.links();
+        let is_other = |name: &str| others.iter().any(|(pod, _)| is_beside(name, pod));
+        let shared = self.shared_tx.borrow();
+        let own = shared.syncs.iter().filter(|(setting, _)| !is_other(&setting.name));
+        own.map(|(setting, _)| setting.clone()).collect()
+    }
+
+    /// The same sync with another pod, which gets what is edited here and keeps what is
+    /// made there. Returns its name.
+    fn start_beside(&mut self, setting: &SyncSetting, pod: &str, link: &Link) -> String {
+        let name = beside(&setting.name, pod);
+        let setting =
+            SyncSetting { name: name.clone(), on_change: OnChange::Nothing, ..setting.clone() };
+        self.begin(setting, Mode::OneWaySafe, link.connection());
+        name
+    }
+
+    fn begin(
+        &mut self,
+        setting: SyncSetting,
+        mode: Mode,
+        connection_rx: watch::Receiver<Option<Connection>>,
+    ) {
         let state_dir = self.workspace.sync_dir(&setting.name);
         if let Err(error) = std::fs::create_dir_all(&state_dir) {
             tracing::error!(%error, dir = %state_dir.display(), "unable to make a sync's directory");
@@ -170,17 +270,17 @@ impl Parts {
             beta: setting.to.clone(),
             ignore: setting.ignore.clone(),
             include: setting.include.clone(),
+            mode,
         };
         let (batch_tx, batch_rx) = mpsc::channel(HUB_BATCHES_MAX);
-        let sync = Sync::start(spec, state_dir, self.connection_tx.subscribe(), batch_tx);
+        let sync = Sync::start(spec, state_dir, connection_rx, batch_tx);
         let watcher =
-            watch_sync(setting.name.clone(), sync.status(), batch_rx, self.message_tx.clone());
+            watches::sync(setting.name.clone(), sync.status(), batch_rx, self.message_tx.clone());
         self.watchers.push((setting.name.clone(), AbortOnDropHandle::new(tokio::spawn(watcher))));
         self.shared_tx.send_modify(|shared| shared.syncs.push((setting, sync)));
     }
 
-    /// Ends a sync.
-    pub async fn stop_sync(&mut self, name: &str, leave: Leave) {
+    async fn finish(&mut self, name: &str, leave: Leave) {
         let mut ended = None;
         self.shared_tx.send_modify(|shared| {
             if let Some(at) = shared.syncs.iter().position(|(setting, _)| setting.name == name) {
@@ -261,120 +361,5 @@ impl Parts {
             };
             let _ = message_tx.send(Message::Event(Event::HookEnded { name, result })).await;
         });
-    }
-}
-
-async fn watch_link(
-    link: Link,
-    connection_tx: watch::Sender<Option<Connection>>,
-    message_tx: mpsc::Sender<Message>,
-) {
-    let mut connection_rx = link.connection();
-    let mut state_rx = link.state();
-    connection_rx.mark_changed();
-    state_rx.mark_changed();
-    loop {
-        let event = tokio::select! {
-            changed = connection_rx.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let connection = connection_rx.borrow_and_update().clone();
-                let connected = connection.is_some();
-                connection_tx.send_replace(connection);
-                if connected { LinkEvent::Connected } else { LinkEvent::Waiting }
-            }
-            changed = state_rx.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                match &*state_rx.borrow_and_update() {
-                    LinkState::Down { reason } => LinkEvent::Down { reason: reason.clone() },
-                    _ => LinkEvent::Waiting,
-                }
-            }
-        };
-        if message_tx.send(Message::Event(Event::Link(event))).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Reports how the app of each agent is.
-async fn watch_app(
-    mut connection_rx: watch::Receiver<Option<Connection>>,
-    message_tx: mpsc::Sender<Message>,
-) {
-    connection_rx.mark_changed();
-    while connection_rx.changed().await.is_ok() {
-        let connection = connection_rx.borrow_and_update().clone();
-        let Some(connection) = connection else { continue };
-        let mut watch = match remote::watch(&connection).await {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(error = crate::chain(&error), "unable to watch the app");
-                continue;
-            }
-        };
-        // A reading that is cut loses half a frame, so it is never cut: the
-        // stream ends with its connection.
-        while let Ok(reply) = watch.next().await {
-            let event = Event::App(app::state_of(&reply));
-            if reply != AppReply::None && message_tx.send(Message::Event(event)).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-async fn watch_sync(
-    name: String,
-    mut status_rx: watch::Receiver<crate::sync::SyncStatus>,
-    mut batch_rx: mpsc::Receiver<crate::sync::Batch>,
-    message_tx: mpsc::Sender<Message>,
-) {
-    status_rx.mark_changed();
-    let mut last = None;
-    loop {
-        let message = tokio::select! {
-            // A batch first: the app must not be started, and restarted, for it.
-            biased;
-            batch = batch_rx.recv() => match batch {
-                Some(batch) => {
-                    tracing::debug!(sync = name, edits = batch.count, "a batch is visible");
-                    Message::Event(Event::Batch { name: name.clone() })
-                }
-                None => return,
-            },
-            changed = status_rx.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let phase = phase_of(&status_rx.borrow_and_update().phase);
-                if last.as_ref() == Some(&phase) {
-                    Message::Refresh
-                } else {
-                    last = Some(phase.clone());
-                    Message::Event(Event::Sync { name: name.clone(), phase })
-                }
-            }
-        };
-        let refreshed = matches!(message, Message::Refresh);
-        if message_tx.send(message).await.is_err() {
-            return;
-        }
-        if refreshed {
-            tokio::time::sleep(SYNC_PACE).await;
-        }
-    }
-}
-
-fn phase_of(phase: &SyncPhase) -> SyncEvent {
-    match phase {
-        SyncPhase::InSync | SyncPhase::Paused => SyncEvent::InSync,
-        SyncPhase::Waiting | SyncPhase::Scanning { .. } | SyncPhase::Applying => SyncEvent::Busy,
-        SyncPhase::Braked { reason } | SyncPhase::Halted { reason } => {
-            SyncEvent::Stuck { reason: reason.clone() }
-        }
     }
 }

@@ -15,6 +15,7 @@ use super::event::{Event, RequestId};
 use super::parts::{Parts, Shared};
 use super::persist;
 use super::state::State;
+use crate::cluster::pick::Place;
 use crate::config::Settings;
 use crate::config::watch::ConfigWatch;
 use crate::runtime::{RuntimeError, Workspace};
@@ -41,6 +42,8 @@ pub enum Message {
         /// Where the answer goes.
         answer_tx: oneshot::Sender<Answered>,
     },
+    /// These are the other pods of the workload.
+    Others(Vec<Place>),
     /// The status may have changed.
     Refresh,
     /// The same, and somebody waits for it.
@@ -166,6 +169,7 @@ impl Hub {
     async fn handle(&mut self, message: Message) {
         let event = match message {
             Message::Event(event) => event,
+            Message::Others(places) => self.parts.meet(places).await,
             Message::Refresh => return self.publish(),
             Message::RefreshNow(done_tx) => {
                 self.publish();
@@ -225,9 +229,12 @@ impl Hub {
                 Effect::Unpersist => persist::remove(&self.workspace),
                 Effect::StartLink(target) => self.after.extend(self.parts.start_link(&target)),
                 Effect::AwaitLink => self.parts.await_link().await,
-                Effect::StopLink(leave) => self.parts.stop_link(leave).await,
-                Effect::StartSync(setting) => self.parts.start_sync(setting),
-                Effect::StopSync { name, leave } => self.parts.stop_sync(&name, leave).await,
+                Effect::StopLink(leave) => self.after.extend(self.parts.stop_link(leave).await),
+                Effect::StartSync(setting) => self.after.extend(self.parts.start_sync(setting)),
+                Effect::StopSync { name, leave } => {
+                    let event = self.parts.stop_sync(&name, leave).await;
+                    self.after.extend(event);
+                }
                 Effect::OpenForward { spec, strict } => {
                     let event = self.parts.open_forward(spec, strict).await;
                     self.after.push(event);

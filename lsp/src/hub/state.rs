@@ -1,7 +1,7 @@
 //! What a hub decides: pure. Events and `now` in, effects out.
 
 mod change;
-mod wanted;
+pub mod wanted;
 
 use core::time::Duration;
 

@@ -17,14 +17,17 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::{ForwardSpec, Port, PortNames};
+
 /// How long to wait when the process has no file descriptor or memory left: they
 /// come back when connections end, which nothing announces.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What one forward's tasks share.
 pub(super) struct Forward {
-    pub(super) dial: Dial,
+    pub(super) spec: ForwardSpec,
     pub(super) connection_rx: watch::Receiver<Option<Connection>>,
+    pub(super) names_rx: watch::Receiver<PortNames>,
     /// Shared by all forwards of the hub.
     pub(super) permits: Arc<Semaphore>,
     pub(super) stats: Arc<Stats>,
@@ -50,6 +53,8 @@ pub(super) enum NoLink {
     Gone,
     #[error("unable to open a stream")]
     Open(#[source] OpenError),
+    #[error("the target has no port named `{name}`; {}", known(names))]
+    Port { name: String, names: PortNames },
 }
 
 /// Counts a connection or flow as open while it lives.
@@ -116,6 +121,24 @@ impl Forward {
         patience.unwrap_or(Err(NoLink::Patience))
     }
 
+    /// What the agent is asked for: names of the target's own ports are known here, those
+    /// of services there.
+    fn dial(&self) -> Result<Dial, NoLink> {
+        let protocol = if self.spec.udp { Protocol::Udp } else { Protocol::Tcp };
+        let dial = |port, name| Dial { host: self.spec.name().to_owned(), port, protocol, name };
+        match &self.spec.port {
+            Port::Number(port) => Ok(dial(*port, None)),
+            Port::Name(name) if self.spec.is_own() => {
+                let names = self.names_rx.borrow();
+                let found = names.iter().find(|(known, _)| known == name);
+                found
+                    .map(|(_, port)| dial(*port, None))
+                    .ok_or_else(|| NoLink::Port { name: name.clone(), names: names.clone() })
+            }
+            Port::Name(name) => Ok(dial(0, Some(name.clone()))),
+        }
+    }
+
     async fn open_on_any(&self) -> Result<Channel, NoLink> {
         let mut connection_rx = self.connection_rx.clone();
         loop {
@@ -124,9 +147,10 @@ impl Forward {
                 Err(_) => return Err(NoLink::Gone),
             };
             let Some(connection) = connection else { continue };
+            let dial = self.dial()?;
             let opened = async {
                 let mut channel = connection.open_raw(Priority::Proxied).await?;
-                framed::write(&mut channel.tx, &Open::Dial(self.dial.clone())).await?;
+                framed::write(&mut channel.tx, &Open::Dial(dial)).await?;
                 Ok(channel)
             };
             match opened.await {
@@ -173,10 +197,14 @@ impl Drop for Counted {
     }
 }
 
-/// What the agent is asked for.
-pub(super) fn dial(spec: &super::ForwardSpec) -> Dial {
-    let protocol = if spec.udp { Protocol::Udp } else { Protocol::Tcp };
-    Dial { host: spec.name().to_owned(), port: spec.port, protocol }
+/// What ports the target has.
+fn known(names: &PortNames) -> String {
+    let names: Vec<_> = names.iter().map(|(name, port)| format!("{name} ({port})")).collect();
+    if names.is_empty() {
+        "none of its ports has a name".to_owned()
+    } else {
+        format!("it has {}", names.join(", "))
+    }
 }
 
 /// An error with its causes, in one line.

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ForwardError, ForwardSpec};
+use super::{ForwardError, ForwardSpec, Port};
 
 /// What a forward without a host means.
 const DEFAULT_HOST: &str = "localhost";
 
 /// What may stand before the name of a Kubernetes Service.
 const SERVICE_WORDS: [&str; 3] = ["svc/", "service/", "services/"];
+
+/// Longest name of a port, in bytes (RFC 6335).
+const PORT_NAME_MAX: usize = 15;
 
 /// Longest host name, in bytes; DNS knows none longer.
 const HOST_LEN_MAX: usize = 255;
@@ -26,7 +29,7 @@ impl FromStr for ForwardSpec {
 /// The shortest text that parses to the same.
 impl fmt::Display for ForwardSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.local != self.port {
+        if self.local != self.port.local() {
             write!(f, "{}:", self.local)?;
         }
         if self.host == DEFAULT_HOST {
@@ -38,7 +41,32 @@ impl fmt::Display for ForwardSpec {
     }
 }
 
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(port) => port.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Port {
+    /// The local port that is meant when none is named: the same, or any where that is
+    /// not known yet.
+    fn local(&self) -> u16 {
+        match self {
+            Self::Number(port) => *port,
+            Self::Name(_) => 0,
+        }
+    }
+}
+
 impl ForwardSpec {
+    /// Whether it is one of the target's own ports.
+    pub fn is_own(&self) -> bool {
+        self.host == DEFAULT_HOST
+    }
+
     /// The host's name as the target resolves it: a Service has its own name there.
     pub fn name(&self) -> &str {
         SERVICE_WORDS.iter().find_map(|word| self.host.strip_prefix(word)).unwrap_or(&self.host)
@@ -61,7 +89,8 @@ fn parse(text: &str) -> Result<ForwardSpec, String> {
     }
     let Some((front, last)) = rest.rsplit_once(':') else {
         let port = remote_port(rest)?;
-        return Ok(ForwardSpec { local: port, host: DEFAULT_HOST.to_owned(), port, udp });
+        let local = port.local();
+        return Ok(ForwardSpec { local, host: DEFAULT_HOST.to_owned(), port, udp });
     };
     if rest.ends_with(']') {
         return Err(format!("no port follows `{rest}`; write `{rest}:PORT`"));
@@ -69,9 +98,9 @@ fn parse(text: &str) -> Result<ForwardSpec, String> {
     let port = remote_port(last)?;
     let (local, host) = match front.split_once(':') {
         _ if is_digits(front) => (local_port(front)?, DEFAULT_HOST.to_owned()),
-        _ if front.starts_with('[') => (port, host(front)?),
+        _ if front.starts_with('[') => (port.local(), host(front)?),
         Some((local, name)) if is_digits(local) => (local_port(local)?, host(name)?),
-        _ => (port, host(front)?),
+        _ => (port.local(), host(front)?),
     };
     Ok(ForwardSpec { local, host, port, udp })
 }
@@ -118,11 +147,26 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn remote_port(text: &str) -> Result<u16, String> {
+fn remote_port(text: &str) -> Result<Port, String> {
+    if is_port_name(text) {
+        return Ok(Port::Name(text.to_owned()));
+    }
     match number(text)? {
         0 => Err("port 0 cannot be forwarded".to_owned()),
-        port => Ok(port),
+        port => Ok(Port::Number(port)),
     }
+}
+
+/// A service name by RFC 6335, but for those that begin with a digit: they are rather a
+/// mistake.
+fn is_port_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    (1..=PORT_NAME_MAX).contains(&bytes.len())
+        && bytes.iter().all(plain)
+        && bytes[0].is_ascii_alphabetic()
+        && !text.ends_with('-')
+        && !text.contains("--")
 }
 
 /// 0 is allowed here: any free port.
@@ -147,7 +191,12 @@ mod tests {
     use super::*;
 
     fn spec(local: u16, host: &str, port: u16, udp: bool) -> ForwardSpec {
-        ForwardSpec { local, host: host.to_owned(), port, udp }
+        ForwardSpec { local, host: host.to_owned(), port: Port::Number(port), udp }
+    }
+
+    fn named(local: u16, host: &str, port: &str) -> ForwardSpec {
+        let port = Port::Name(port.to_owned());
+        ForwardSpec { local, host: host.to_owned(), port, udp: false }
     }
 
     #[test]
@@ -171,6 +220,10 @@ mod tests {
         check("[::1]:80", spec(80, "::1", 80, false), "[::1]:80");
         check("9090:[fe80::1]:80", spec(9090, "fe80::1", 80, false), "9090:[fe80::1]:80");
         check("localhost:80", spec(80, "localhost", 80, false), "80");
+        check("http", named(0, "localhost", "http"), "http");
+        check("8080:http", named(8080, "localhost", "http"), "8080:http");
+        check("svc/db:postgres", named(0, "svc/db", "postgres"), "svc/db:postgres");
+        check("5432:svc/db:pg-1", named(5432, "svc/db", "pg-1"), "5432:svc/db:pg-1");
     }
 
     #[test]
@@ -187,8 +240,8 @@ mod tests {
         check("65536:80", "over 65535");
         check("99999999999999999999", "over 65535");
         check("8080/sctp", "neither `tcp` nor `udp`");
-        check("db", "`db` is no port");
-        check("db:http", "`http` is no port");
+        check("db_", "`db_` is no port");
+        check("db:a-name-that-is-long", "`a-name-that-is-long` is no port");
         check(":80", "host is empty");
         check("80:", "a port is missing");
         check("80::90", "host is empty");

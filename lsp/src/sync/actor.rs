@@ -156,7 +156,8 @@ fn at(side: Side) -> usize {
 /// Runs a sync until it is stopped.
 pub(super) async fn run(spec: SyncSpec, place: PathBuf, ends: Ends, replicas: Arc<dyn Replicas>) {
     let Ends { connection_rx, command_rx, batch_tx, status_tx } = ends;
-    let loaded = tokio::task::spawn_blocking(move || load(&place)).await;
+    let mode = spec.mode;
+    let loaded = tokio::task::spawn_blocking(move || load(&place, mode)).await;
     let (controller, store) = match loaded {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(error)) => return refuse(&spec, &status_tx, command_rx, &error.to_string()).await,
@@ -183,8 +184,8 @@ pub(super) async fn run(spec: SyncSpec, place: PathBuf, ends: Ends, replicas: Ar
     actor.run(connection_rx, command_rx).await;
 }
 
-fn load(place: &std::path::Path) -> std::io::Result<(Controller, Store)> {
-    let mut controller = Controller::new(Mode::default(), []);
+fn load(place: &std::path::Path, mode: Mode) -> std::io::Result<(Controller, Store)> {
+    let mut controller = Controller::new(mode, []);
     let store = store::open(place, |record| controller.load(record))?;
     Ok((controller, store))
 }

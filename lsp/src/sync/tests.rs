@@ -29,6 +29,7 @@ fn spec() -> SyncSpec {
         beta: "/app".into(),
         ignore: Vec::new(),
         include: Vec::new(),
+        mode: Mode::default(),
     }
 }
 

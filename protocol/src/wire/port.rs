@@ -12,12 +12,15 @@ pub struct Dial {
     /// A name or an address as the target sees it.
     #[n(0)]
     pub host: String,
-    /// The port.
+    /// The port; 0 where it has a name.
     #[n(1)]
     pub port: u16,
     /// TCP or UDP.
     #[n(2)]
     pub protocol: Protocol,
+    /// The name of a port of a service: DNS tells its number (RFC 2782).
+    #[n(3)]
+    pub name: Option<String>,
 }
 
 /// The transport of a forward.

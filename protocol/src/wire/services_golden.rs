@@ -41,9 +41,13 @@ fn words(texts: &[&str]) -> Vec<String> {
 
 #[test]
 fn ports() {
-    let dial = |host: &str, protocol| Dial { host: host.to_string(), port: 5432, protocol };
+    let dial =
+        |host: &str, protocol| Dial { host: host.to_string(), port: 5432, protocol, name: None };
     check(&Open::Dial(dial("db", Protocol::Tcp)), "8201818362646219153800");
     check(&Open::Dial(dial("::1", Protocol::Udp)), "82018183633a3a3119153801");
+    let name = Some("pg".to_string());
+    let named = Dial { host: "db".to_string(), port: 0, protocol: Protocol::Tcp, name };
+    check(&Open::Dial(named), "820181846264620000627067");
     check(&Datagram(vec![0, 255]), "4200ff");
     check(&Opened::Ok, "820080");
     let refused = WireError::new(ErrorCode::ConnectionRefused, "no");

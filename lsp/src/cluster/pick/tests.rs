@@ -141,3 +141,19 @@ fn only_writable_empty_dirs_are_offered() {
     let place = pick(&Workload::parse("pod/a").unwrap(), &[mounted], None).unwrap();
     assert_eq!(place.mounts, ["/scratch"]);
 }
+
+#[test]
+fn the_other_pods_are_those_of_the_same_generation_that_serve() {
+    let pods = [
+        pod("api-new-1", "ReplicaSet/api-new", "new", 5, true),
+        pod("api-new-2", "ReplicaSet/api-new", "new", 6, true),
+        pod("api-new-3", "ReplicaSet/api-new", "new", 7, false),
+        pod("api-old-1", "ReplicaSet/api-old", "old", 1, true),
+        pod("web-new-1", "ReplicaSet/web-new", "new", 5, true),
+    ];
+    let workload = Workload::parse("deploy/api --all").unwrap();
+    let first = pick(&workload, &pods, None).unwrap();
+    assert_eq!(first.pod, "api-new-1");
+    let others = others(&workload, &pods, &first);
+    assert_eq!(others.iter().map(|place| place.pod.as_str()).collect::<Vec<_>>(), ["api-new-2"]);
+}

@@ -276,3 +276,43 @@ fn a_stuck_sync_is_said_with_what_to_do() {
     sync(&mut state, SyncEvent::InSync);
     assert_eq!(state.readiness(), Readiness::Ready);
 }
+
+#[test]
+fn with_all_pods_it_is_ready_when_each_of_them_is_in_sync() {
+    let mut state = idle();
+    let target = Target::parse("deploy/api --all", "/".as_ref()).unwrap();
+    up(&mut state, Some(Settings { target, app: None, ..settings() }), false);
+    let waits = |state: &State| match state.readiness() {
+        Readiness::Pending { waiting_for } => waiting_for,
+        other => format!("{other:?}"),
+    };
+    connected(&mut state);
+    sync(&mut state, SyncEvent::InSync);
+    forward(&mut state, Ok(()));
+    assert_eq!(waits(&state), "the list of the other pods");
+    let others = |state: &mut State, came: &[&str], went: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| format!("app@{name}")).collect();
+        state.handle(NOW, Event::Others { came: names(came), went: names(went) });
+    };
+    others(&mut state, &["api-1", "api-2"], &[]);
+    assert_eq!(waits(&state), "the first sync of app@api-1");
+    let in_sync = |state: &mut State, name: &str| {
+        state.handle(NOW, Event::Sync { name: name.to_owned(), phase: SyncEvent::InSync });
+    };
+    in_sync(&mut state, "app@api-1");
+    assert_eq!(waits(&state), "the first sync of app@api-2");
+    let reason = "pod api-2: no shell".to_owned();
+    state.handle(NOW, Event::OtherFailed { pod: "api-2".to_owned(), reason });
+    assert!(
+        matches!(state.readiness(), Readiness::Failed { reason, .. } if reason.contains("no shell"))
+    );
+    others(&mut state, &["api-3"], &["api-2"]);
+    in_sync(&mut state, "app@api-3");
+    assert_eq!(state.readiness(), Readiness::Ready);
+    let effects = state.handle(NOW, Event::Down { id: 2 });
+    let ended = |name: &str| {
+        let stop = Effect::StopSync { name: name.to_owned(), leave: Leave::Nothing };
+        effects.contains(&stop)
+    };
+    assert!(ended("app") && ended("app@api-1") && ended("app@api-3"));
+}

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::change;
-use crate::config::{OnChange, Settings};
+use crate::config::{OnChange, Settings, SyncSetting};
 use crate::hub::effect::{Effect, Leave};
 use crate::hub::event::{Event, LinkEvent, SyncEvent};
 use crate::hub::hooks::Hooks;
 use crate::hub::persist::Persisted;
 use crate::status::{AppState, FailureCode, Readiness};
+use crate::target::Target;
 
 /// What is wanted and how far it has come.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Wanted {
     removed: Vec<String>,
     link: Link,
     syncs: BTreeMap<String, Sync>,
+    /// Whether it is not known yet which other pods there are.
+    awaits_others: bool,
     /// None while one is being opened.
     forwards: BTreeMap<String, Option<Result<(), String>>>,
     /// Whether this agent was told to run the app.
@@ -50,7 +53,9 @@ impl Wanted {
     pub fn new(settings: Settings) -> Self {
         let syncs = settings.syncs.iter().map(|sync| (sync.name.clone(), Sync::new())).collect();
         let forwards = settings.forwards.iter().map(|spec| (spec.clone(), None)).collect();
+        let awaits_others = matches!(&settings.target, Target::Workload(workload) if workload.all);
         Self {
+            awaits_others,
             settings,
             added: Vec::new(),
             removed: Vec::new(),
@@ -136,6 +141,7 @@ impl Wanted {
         }
         next.link = self.link.clone();
         next.app = self.app.clone();
+        next.awaits_others = self.awaits_others;
         next.launched = self.launched && next.settings.app == self.settings.app;
         let mut effects = change::steps(&self.settings, &next.settings);
         for sync in &self.settings.syncs {
@@ -143,6 +149,15 @@ impl Wanted {
                 (next.settings.syncs.contains(sync), self.syncs.get(&sync.name))
             {
                 next.syncs.insert(sync.name.clone(), state.clone());
+            }
+        }
+        // With other pods they go on, too.
+        for (name, state) in &self.syncs {
+            if base_of(name).is_some_and(|base| {
+                let of = |sync: &&SyncSetting| sync.name == base;
+                self.settings.syncs.iter().find(of) == next.settings.syncs.iter().find(of)
+            }) {
+                next.syncs.insert(name.clone(), state.clone());
             }
         }
         for (spec, state) in &self.forwards {
@@ -188,6 +203,18 @@ impl Wanted {
                 return self.run_hook(next);
             }
             Event::App(state) => self.app = state,
+            Event::Others { came, went } => {
+                self.awaits_others = false;
+                self.syncs.retain(|name, _| !went.contains(name));
+                self.syncs.extend(came.into_iter().map(|name| (name, Sync::new())));
+            }
+            Event::OtherFailed { pod, reason } => {
+                for (name, sync) in &mut self.syncs {
+                    if is_beside(name, &pod) {
+                        sync.phase = SyncEvent::Stuck { reason: reason.clone() };
+                    }
+                }
+            }
             Event::Forward { spec, result } => {
                 if let Some(state) = self.forwards.get_mut(&spec) {
                     *state = Some(result);
@@ -235,7 +262,7 @@ impl Wanted {
         let app = self.settings.app.clone()?;
         let due = !self.launched
             && self.link == Link::Connected
-            && self.syncs.values().all(|sync| sync.reached)
+            && self.settings.syncs.iter().all(|sync| self.is_reached(&sync.name))
             && self.hooks.is_idle();
         self.launched |= due;
         due.then_some(Effect::LaunchApp(app))
@@ -320,6 +347,9 @@ impl Wanted {
         if self.link != Link::Connected {
             return Some("the agent".to_owned());
         }
+        if self.awaits_others {
+            return Some("the list of the other pods".to_owned());
+        }
         if let Some((name, _)) = self.syncs.iter().find(|(_, sync)| !sync.reached) {
             return Some(format!("the first sync of {name}"));
         }
@@ -330,6 +360,10 @@ impl Wanted {
             return Some("the app's start".to_owned());
         }
         None
+    }
+
+    fn is_reached(&self, sync: &str) -> bool {
+        self.syncs.get(sync).is_some_and(|sync| sync.reached)
     }
 
     fn hook_of(&self, name: &str) -> OnChange {
@@ -349,6 +383,25 @@ impl Wanted {
     fn open(&self, spec: &str) -> Effect {
         Effect::OpenForward { spec: spec.to_owned(), strict: self.settings.strict_ports }
     }
+}
+
+/// Stands in the name of a sync with another pod between the name of the sync and the
+/// pod's, which never has one.
+const BESIDE: char = '@';
+
+/// The name of a sync with another pod.
+pub fn beside(sync: &str, pod: &str) -> String {
+    format!("{sync}{BESIDE}{pod}")
+}
+
+/// Whether it is the name of a sync with this other pod.
+pub fn is_beside(name: &str, pod: &str) -> bool {
+    name.strip_suffix(pod).is_some_and(|rest| rest.ends_with(BESIDE))
+}
+
+/// The sync that one with another pod stands beside.
+fn base_of(name: &str) -> Option<&str> {
+    name.rsplit_once(BESIDE).map(|(base, _)| base)
 }
 
 impl Sync {
