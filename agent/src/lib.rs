@@ -18,6 +18,7 @@ pub mod copy;
 mod dns;
 mod door;
 pub mod exec;
+pub mod files;
 pub mod ports;
 pub mod sync;
 

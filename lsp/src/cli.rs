@@ -1,9 +1,8 @@
 //! The command line: parse, dispatch, print.
 
-pub mod client;
 mod cluster;
 mod copy;
-pub mod error;
+mod error;
 pub mod flags;
 mod generate;
 mod hub;
@@ -17,27 +16,27 @@ pub mod up;
 use std::process::ExitCode;
 
 use clap::Parser;
-use error::CliError;
 use flags::{Cli, Command};
 
+use crate::face::error::FaceError;
 use crate::runtime::{Dirs, Workspace};
 
 /// Runs one command line; the exit code is documented in `towline --help`.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(refused) => {
             // Asked-for help is no failure.
-            let wrong = error.use_stderr();
+            let wrong = refused.use_stderr();
             // Nothing was parsed, but a program reads no prose.
             if wrong && std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json") {
-                let text = error.to_string();
+                let text = refused.to_string();
                 let (message, help) = text.split_once("\n\n").unwrap_or((&text, ""));
                 let message = message.strip_prefix("error: ").unwrap_or(message);
                 let global = flags::Global { workspace: None, json: true };
-                CliError::usage(message).help(help.trim()).print(&global);
+                error::print(&FaceError::usage(message).help(help.trim()), &global);
             } else {
-                let _ = error.print(); // nobody looks
+                let _ = refused.print(); // nobody looks
             }
             return ExitCode::from(if wrong { 2 } else { 0 });
         }
@@ -50,7 +49,7 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            CliError::tried("unable to start", &error).print(&global);
+            error::print(&FaceError::tried("unable to start", &error), &global);
             return ExitCode::FAILURE;
         }
     };
@@ -60,13 +59,13 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            error.print(&global);
-            ExitCode::from(error.exit_code())
+            error::print(&error, &global);
+            ExitCode::from(error::exit_code(&error))
         }
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<u8, CliError> {
+async fn dispatch(cli: Cli) -> Result<u8, FaceError> {
     let global = cli.global;
     match cli.command {
         Command::Completions { shell } => generate::completions(shell),
@@ -107,7 +106,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
 
 /// The workspace a command means: chosen, or the nearest directory from here up
 /// that holds a `towline.yaml` or is up.
-fn workspace(global: &flags::Global) -> Result<Workspace, CliError> {
+fn workspace(global: &flags::Global) -> Result<Workspace, FaceError> {
     let dirs = Dirs::of_user()?;
     let is_root = |workspace: &Workspace| {
         workspace.has_config() || workspace.settings().exists() || workspace.socket().exists()
@@ -115,7 +114,7 @@ fn workspace(global: &flags::Global) -> Result<Workspace, CliError> {
     Ok(Workspace::find(&dirs, global.workspace.as_deref(), &cwd()?, is_root)?)
 }
 
-fn cwd() -> Result<std::path::PathBuf, CliError> {
+fn cwd() -> Result<std::path::PathBuf, FaceError> {
     std::env::current_dir()
-        .map_err(|error| CliError::tried("unable to find the current directory", &error))
+        .map_err(|error| FaceError::tried("unable to find the current directory", &error))
 }

@@ -10,13 +10,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
 use crate::cli::flags::{Demo, Global};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::up::{Foreground, Progress};
 use crate::cli::{output, show};
 use crate::config::{AppSetting, OnChange, Settings, SyncSetting};
+use crate::face::client::Client;
+use crate::face::error::FaceError;
 use crate::hub::api::{Reply, Request};
 use crate::runtime::{Dirs, Workspace};
 use crate::target::Target;
@@ -32,10 +32,10 @@ const PAGE_LEN_MAX: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// What to tell the user; the sandbox is gone then, too.
-pub async fn run(global: &Global, demo: &Demo) -> Result<(), CliError> {
+pub async fn run(global: &Global, demo: &Demo) -> Result<(), FaceError> {
     let interrupts = Interrupts::new()?;
     let sandbox =
-        Sandbox::new().map_err(|error| CliError::tried("unable to make the sandbox", &error))?;
+        Sandbox::new().map_err(|error| FaceError::tried("unable to make the sandbox", &error))?;
     let workspace = Dirs::of_user()?.workspace(sandbox.workspace().to_owned());
     let settings = settings(&sandbox, demo)?;
     let mut hub = Foreground::start(&workspace).await?;
@@ -51,8 +51,8 @@ pub async fn run(global: &Global, demo: &Demo) -> Result<(), CliError> {
     Ok(())
 }
 
-fn settings(sandbox: &Sandbox, demo: &Demo) -> Result<Settings, CliError> {
-    let failed = |error: std::io::Error| CliError::tried("unable to start the sample app", &error);
+fn settings(sandbox: &Sandbox, demo: &Demo) -> Result<Settings, FaceError> {
+    let failed = |error: std::io::Error| FaceError::tried("unable to start the sample app", &error);
     let program = std::env::current_exe().map_err(failed)?;
     // Any port that is free now; the app says so if it was taken since.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))
@@ -96,7 +96,7 @@ async fn tell(
     sandbox: &Sandbox,
     workspace: &Workspace,
     settings: Settings,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     let say = |text: &str| {
         if !global.json {
             output::line(text);
@@ -146,7 +146,7 @@ async fn tell(
 }
 
 /// Shows each edit and its latency.
-async fn edits(global: &Global, mut client: Client) -> Result<(), CliError> {
+async fn edits(global: &Global, mut client: Client) -> Result<(), FaceError> {
     client.send(Request::Status { watch: true }).await?;
     let mut shown = None;
     loop {
@@ -177,14 +177,14 @@ fn print_edit(global: &Global, edit: &Value) {
 }
 
 /// Edits the page and reads it back through the forward.
-async fn once(global: &Global, sandbox: &Sandbox, address: &str) -> Result<(), CliError> {
+async fn once(global: &Global, sandbox: &Sandbox, address: &str) -> Result<(), FaceError> {
     let before = fetch_until(address, "demo-container").await?;
     let page = sandbox.workspace().join(PAGE);
-    let edited = |error: std::io::Error| CliError::tried("unable to edit the page", &error);
+    let edited = |error: std::io::Error| FaceError::tried("unable to edit the page", &error);
     let text = std::fs::read_to_string(&page).map_err(edited)?;
     let mark = "Edited by towline demo --once";
     if before.contains(mark) {
-        return Err(CliError::new("the page holds the edit before it was made"));
+        return Err(FaceError::new("the page holds the edit before it was made"));
     }
     let began = Instant::now();
     std::fs::write(&page, text.replace("Hello from there", mark)).map_err(edited)?;
@@ -202,16 +202,18 @@ async fn once(global: &Global, sandbox: &Sandbox, address: &str) -> Result<(), C
 }
 
 /// Reloads until the page holds `text`.
-async fn fetch_until(address: &str, text: &str) -> Result<String, CliError> {
+async fn fetch_until(address: &str, text: &str) -> Result<String, FaceError> {
     let deadline = Instant::now() + EDIT_PATIENCE;
     loop {
         let page = fetch(address).await;
         match page {
             Ok(page) if page.contains(text) => return Ok(page),
             _ if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(1)).await,
-            Ok(_) => return Err(CliError::new(format!("http://{address}/ never showed `{text}`"))),
+            Ok(_) => {
+                return Err(FaceError::new(format!("http://{address}/ never showed `{text}`")));
+            }
             Err(error) => {
-                return Err(CliError::tried(&format!("unable to load http://{address}/"), &error));
+                return Err(FaceError::tried(&format!("unable to load http://{address}/"), &error));
             }
         }
     }

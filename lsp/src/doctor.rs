@@ -9,9 +9,9 @@ mod processes;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::error::CliError;
 use crate::cli::flags::Global;
 use crate::cli::output;
+use crate::face::error::FaceError;
 use crate::runtime::Dirs;
 
 /// How a thing is.
@@ -43,7 +43,7 @@ pub struct Finding {
 ///
 /// # Errors
 /// When our own directories cannot be used.
-pub fn run(global: &Global, fix: bool) -> Result<bool, CliError> {
+pub fn run(global: &Global, fix: bool) -> Result<bool, FaceError> {
     let dirs = Dirs::of_user()?;
     let findings = checks::all(&dirs);
     let leftovers = leftovers::find(&dirs);

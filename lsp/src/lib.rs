@@ -1,6 +1,6 @@
 //! The local server: one hub per workspace, and the faces that users touch.
 //!
-//! Directions: `cli` → `hub` → {`sync`, `ports`, `app`} → `link` → `carrier`.
+//! Directions: {`cli`, `editor`} → `face` → `hub` → {`sync`, `ports`, `app`} → `link` → `carrier`.
 //! Features see a [`protocol::io::connection::Connection`] and never what
 //! carries it.
 
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod face;
 pub mod hub;
 pub mod runtime;
 pub mod status;

@@ -218,10 +218,15 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// writes much costs; a silent one costs nothing.
 pub const LOG_LEN_MAX: usize = 8 * 1024 * 1024;
 
+/// Entries of a directory in one frame; with the longest names they stay far below
+/// the largest frame.
+pub const FILES_PER_FRAME: usize = 1000;
+
 /// Longest log line, in bytes; a longer one comes in pieces.
 pub const LOG_LINE_MAX: usize = 64 * 1024;
 
 const _: () = assert!(LOG_LINE_MAX * 16 <= LOG_LEN_MAX);
+const _: () = assert!(FILES_PER_FRAME * 512 < FRAME_LEN_MAX);
 const _: () = assert!(FORWARDED_MAX < STREAMS_MAX as usize);
 const _: () = assert!(CHUNK_LEN_MAX + 64 < FRAME_LEN_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);

@@ -10,6 +10,7 @@ pub mod app;
 pub mod control;
 pub mod copy;
 pub mod exec;
+pub mod files;
 pub mod hello;
 pub mod port;
 pub mod stream;

@@ -27,6 +27,7 @@ spec:
     imagePullPolicy: Never
     command: [sh, -c, 'nc -ll -p 5432 -e cat & nc -ll -p 5433 -e cat /dev/zero &
       httpd -p 8080 -h /app; sleep 1000000']
+    readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }
     securityContext: { runAsUser: 1000 }
 ";
 const BULK_BYTES: u64 = 512 << 20;
@@ -108,7 +109,11 @@ impl Bench {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let running = Running(child.expect("kubectl starts"));
         harness::wait::until("kubectl port-forward to listen", || {
-            TcpStream::connect(("127.0.0.1", ports.echo)).ok()
+            // Each of them: it opens one after the other.
+            [ports.echo, ports.bulk]
+                .into_iter()
+                .all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok())
+                .then_some(())
         });
         running
     }

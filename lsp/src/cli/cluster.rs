@@ -5,12 +5,12 @@ use std::io::{BufRead, IsTerminal};
 
 use serde_json::json;
 
-use super::error::CliError;
 use super::flags::{self, Global};
 use super::output;
 use crate::cluster::error::ClusterError;
 use crate::cluster::list::{self, List, Row};
 use crate::cluster::rbac::{self, Subject};
+use crate::face::error::FaceError;
 use crate::hub::api::Failure;
 use crate::hub::persist;
 use crate::runtime::{Dirs, Workspace};
@@ -21,7 +21,7 @@ use crate::target::Target;
 ///
 /// # Errors
 /// What to tell the user.
-pub async fn list(global: &Global, list: flags::List) -> Result<(), CliError> {
+pub async fn list(global: &Global, list: flags::List) -> Result<(), FaceError> {
     let (context, namespace) = (list.context.as_deref(), list.namespace.as_deref());
     let found = list::list(context, namespace, list.all).await.map_err(failed)?;
     let ours = connected();
@@ -90,7 +90,7 @@ pub fn rbac(rbac: flags::Rbac) {
 ///
 /// # Errors
 /// When the namespace cannot be listed, or has nothing to go to.
-pub async fn ask() -> Result<Option<Row>, CliError> {
+pub async fn ask() -> Result<Option<Row>, FaceError> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(None);
     }
@@ -102,7 +102,7 @@ pub async fn ask() -> Result<Option<Row>, CliError> {
     };
     let mut rows: Vec<Row> = workloads.into_iter().filter(|row| row.problem.is_none()).collect();
     if rows.is_empty() {
-        return Err(CliError(Failure::new(
+        return Err(FaceError(Failure::new(
             FailureCode::Unreachable,
             format!("nothing runs in namespace {namespace}"),
         ))
@@ -118,7 +118,7 @@ pub async fn ask() -> Result<Option<Row>, CliError> {
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
         if !matches!(read, Ok(1..)) {
-            return Err(CliError::usage("no workload was chosen"));
+            return Err(FaceError::usage("no workload was chosen"));
         }
         let line = line.trim();
         let chosen = match line {
@@ -160,7 +160,7 @@ fn workspaces(ours: &[(String, Target)], row: &Row, namespace: &str) -> Vec<Stri
     ours.iter().filter(|(_, target)| here(target)).map(|(root, _)| root.clone()).collect()
 }
 
-fn failed(error: ClusterError) -> CliError {
-    CliError(Failure::new(FailureCode::Unreachable, error.to_string()))
+fn failed(error: ClusterError) -> FaceError {
+    FaceError(Failure::new(FailureCode::Unreachable, error.to_string()))
         .help("`kubectl config get-contexts` shows what there is; choose with --context and -n")
 }

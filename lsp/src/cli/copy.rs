@@ -9,10 +9,10 @@ use protocol::error::{ErrorCode, WireError};
 use protocol::io::copy::{CopyError, Destination, Source, Summary};
 use serde_json::json;
 
-use super::error::CliError;
 use super::flags::Global;
 use super::output;
-use super::remote::{failure, open};
+use crate::face::error::FaceError;
+use crate::face::stream::{failure, open};
 use crate::hub::api::Request;
 use crate::remote::copy::{download, upload};
 use crate::runtime::Workspace;
@@ -26,7 +26,7 @@ pub async fn cp(
     workspace: &Workspace,
     from: &str,
     to: &str,
-) -> Result<u8, CliError> {
+) -> Result<u8, FaceError> {
     let bar = (!global.json && std::io::stderr().is_terminal()).then(|| {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -48,7 +48,7 @@ pub async fn cp(
             download(rx, tx, Destination::new(PathBuf::from(to), to), &mut progress).await
         }
         _ => {
-            return Err(CliError::usage("exactly one of the two paths has to be the target's")
+            return Err(FaceError::usage("exactly one of the two paths has to be the target's")
                 .help("write :PATH for a path of the target, as in `towline cp a.txt :/app/`"));
         }
     };
@@ -93,21 +93,21 @@ fn told(summary: &Summary) -> String {
 }
 
 /// What went wrong on this side of a copy.
-fn here(error: &WireError) -> CliError {
+fn here(error: &WireError) -> FaceError {
     let help = match error.code {
         ErrorCode::NotFound => "look where this directory is: a path here has no colon before it",
         ErrorCode::PermissionDenied => "change its rights (chmod, chown), or copy as its owner",
         ErrorCode::NoSpace => "make room here, or copy to another disk",
         _ => return failure(error).into(),
     };
-    CliError::from(failure(error)).help(help)
+    FaceError::from(failure(error)).help(help)
 }
 
-fn failed(from: &str, to: &str, error: &CopyError) -> CliError {
+fn failed(from: &str, to: &str, error: &CopyError) -> FaceError {
     match error {
         CopyError::Here(error) => here(error),
         CopyError::There(error) => failure(error).into(),
-        CopyError::Stream(_) => CliError::tried(&format!("unable to copy {from} to {to}"), error)
+        CopyError::Stream(_) => FaceError::tried(&format!("unable to copy {from} to {to}"), error)
             .help("look at `towline status`, then copy again"),
     }
 }

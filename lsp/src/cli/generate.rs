@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::error::CliError;
 use super::flags::Cli;
 use super::output;
+use crate::face::error::FaceError;
 
 /// Prints completions.
 pub fn completions(shell: Shell) {
@@ -21,11 +21,11 @@ pub fn completions(shell: Shell) {
 ///
 /// # Errors
 /// When a page cannot be written.
-pub fn man(dir: Option<&Path>) -> Result<(), CliError> {
+pub fn man(dir: Option<&Path>) -> Result<(), FaceError> {
     let mut command = Cli::command();
     command.build();
     let failed =
-        |error: std::io::Error| CliError::tried("unable to write the manual pages", &error);
+        |error: std::io::Error| FaceError::tried("unable to write the manual pages", &error);
     let Some(dir) = dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(failed)?;

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{LOCKED, READY};
-use super::error::CliError;
 use super::interrupts::Interrupts;
 use super::{output, up};
+use crate::face::client::{LOCKED, READY};
+use crate::face::error::FaceError;
 use crate::hub::log::RotatingLog;
 use crate::hub::run;
 use crate::runtime::Workspace;
@@ -18,7 +18,7 @@ use crate::runtime::Workspace;
 ///
 /// # Errors
 /// What is said on that line.
-pub async fn hub(workspace: &Workspace) -> Result<(), CliError> {
+pub async fn hub(workspace: &Workspace) -> Result<(), FaceError> {
     // A session of its own: the terminal it was started from may close.
     match rustix::process::setsid() {
         Ok(_) | Err(Errno::PERM) => {} // a group's leader: started by hand
@@ -50,13 +50,13 @@ pub async fn hub(workspace: &Workspace) -> Result<(), CliError> {
     up::release(workspace, lock);
     result.map_err(|error| {
         tracing::error!(error = crate::chain(&error), "the hub failed");
-        CliError::tried("the hub failed", &error)
+        FaceError::tried("the hub failed", &error)
     })
 }
 
 type Claimed = (std::fs::File, tokio::net::UnixListener);
 
-fn claim(workspace: &Workspace) -> Result<Option<Claimed>, CliError> {
+fn claim(workspace: &Workspace) -> Result<Option<Claimed>, FaceError> {
     workspace.prepare()?;
     let Some(lock) = workspace.try_lock()? else { return Ok(None) };
     let listener = run::bind(workspace)?;
@@ -64,11 +64,11 @@ fn claim(workspace: &Workspace) -> Result<Option<Claimed>, CliError> {
     Ok(Some((lock, listener)))
 }
 
-fn log_to_file(workspace: &Workspace) -> Result<(), CliError> {
+fn log_to_file(workspace: &Workspace) -> Result<(), FaceError> {
     static LOG: OnceLock<RotatingLog> = OnceLock::new();
     let path = workspace.log();
     let log = RotatingLog::open(&path)
-        .map_err(|error| CliError::tried(&format!("unable to open {}", path.display()), &error))?;
+        .map_err(|error| FaceError::tried(&format!("unable to open {}", path.display()), &error))?;
     let log: &'static RotatingLog = LOG.get_or_init(|| log);
     let filter = tracing_subscriber::EnvFilter::try_from_env("TOWLINE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));

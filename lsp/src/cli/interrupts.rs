@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::error::CliError;
+use crate::face::error::FaceError;
 
 /// Hears them from its making on, also while nobody waits for the next.
 pub struct Interrupts([Signal; 3]);
@@ -12,9 +12,9 @@ impl Interrupts {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn new() -> Result<Self, CliError> {
+    pub fn new() -> Result<Self, FaceError> {
         let listen = |kind| {
-            signal(kind).map_err(|error| CliError::tried("unable to listen to signals", &error))
+            signal(kind).map_err(|error| FaceError::tried("unable to listen to signals", &error))
         };
         Ok(Self([
             listen(SignalKind::interrupt())?,

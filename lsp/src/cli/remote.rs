@@ -2,23 +2,22 @@
 
 use std::io::IsTerminal;
 
-use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::OpenError;
 
-use super::client::{Client, RawStream};
-use super::error::CliError;
 use super::flags::{self, Global};
-use crate::hub::api::{Failure, Request};
+use crate::face::client::Client;
+use crate::face::error::FaceError;
+use crate::face::stream::{failure, lost, open};
+use crate::hub::api::Request;
 use crate::remote::exec::{self, terminal};
 use crate::remote::splice::opened;
 use crate::runtime::Workspace;
-use crate::status::FailureCode;
 
 /// Runs a command; its own status is the exit code.
 ///
 /// # Errors
 /// When it never ran.
-pub async fn exec(workspace: &Workspace, exec: flags::Exec) -> Result<u8, CliError> {
+pub async fn exec(workspace: &Workspace, exec: flags::Exec) -> Result<u8, FaceError> {
     let env = exec.env.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>()?;
     run(workspace, exec.command, exec.cwd, env, exec.tty).await
 }
@@ -27,7 +26,7 @@ pub async fn exec(workspace: &Workspace, exec: flags::Exec) -> Result<u8, CliErr
 ///
 /// # Errors
 /// When it never ran.
-pub async fn shell(workspace: &Workspace, cwd: Option<String>) -> Result<u8, CliError> {
+pub async fn shell(workspace: &Workspace, cwd: Option<String>) -> Result<u8, FaceError> {
     // A script that is piped in wants no terminal.
     let tty = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     run(workspace, Vec::new(), cwd, Vec::new(), tty).await
@@ -39,10 +38,10 @@ async fn run(
     cwd: Option<String>,
     mut env: Vec<(String, String)>,
     tty: bool,
-) -> Result<u8, CliError> {
+) -> Result<u8, FaceError> {
     let size = if tty {
         if !terminal::is_terminal() {
-            return Err(CliError::usage("there is no terminal to pass on")
+            return Err(FaceError::usage("there is no terminal to pass on")
                 .help("leave out --tty where input or output is not a terminal"));
         }
         if let Ok(term) = std::env::var("TERM") {
@@ -58,7 +57,7 @@ async fn run(
         Ok(()) => exec::run(rx, tx, tty).await,
         Err(OpenError::Refused(error)) => {
             let status = exec::refused(&error);
-            CliError::from(failure(&error)).print(&plain());
+            super::error::print(&failure(&error).into(), &plain());
             status
         }
         Err(error) => return Err(lost(&error)),
@@ -75,7 +74,7 @@ pub async fn logs(
     workspace: &Workspace,
     tail: Option<u32>,
     follow: bool,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     use crate::remote::logs::{Format, PrintError, print};
     let format = if global.json { Format::Json } else { Format::Plain };
     let (rx, _tx) = open(workspace, Request::Logs { tail, follow }).await?;
@@ -83,46 +82,8 @@ pub async fn logs(
         Ok(()) => Ok(()),
         // `towline logs | head`: nobody reads on.
         Err(PrintError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(CliError::tried("unable to show the app's output", &error)),
+        Err(error) => Err(FaceError::tried("unable to show the app's output", &error)),
     }
-}
-
-/// Asks for a stream to the agent and waits for its yes.
-///
-/// # Errors
-/// The hub's no, or the agent's.
-pub async fn open(workspace: &Workspace, request: Request) -> Result<RawStream, CliError> {
-    let mut stream = Client::connect(workspace).await?.raw(request).await?;
-    match opened(&mut stream.0).await {
-        Ok(()) => Ok(stream),
-        Err(OpenError::Refused(error)) => Err(failure(&error).into()),
-        Err(error) => Err(lost(&error)),
-    }
-}
-
-/// What the agent said, as a command says it.
-pub fn failure(error: &WireError) -> Failure {
-    let code = match error.code {
-        ErrorCode::BadRequest => FailureCode::Usage,
-        ErrorCode::Stale => FailureCode::Conflict,
-        ErrorCode::Unreachable => FailureCode::Unreachable,
-        _ => FailureCode::Failure,
-    };
-    let failure = Failure::new(code, error.message.clone());
-    match error.code {
-        ErrorCode::NotFound => failure.help("names are seen from the target: see what is there"),
-        ErrorCode::PermissionDenied => failure.help("the agent has the rights of its own user"),
-        ErrorCode::NoSpace => failure.help("make room on the target"),
-        ErrorCode::Unreachable => failure.help("look at `towline status`"),
-        _ => failure,
-    }
-}
-
-fn lost(error: &OpenError) -> CliError {
-    CliError(
-        Failure::new(FailureCode::Unreachable, crate::chain(error))
-            .help("look at `towline status`"),
-    )
 }
 
 /// A command's own output is never mixed with our JSON.
@@ -130,9 +91,9 @@ fn plain() -> Global {
     Global { workspace: None, json: false }
 }
 
-fn variable(text: &str) -> Result<(String, String), CliError> {
+fn variable(text: &str) -> Result<(String, String), FaceError> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(CliError::usage(format!("`{text}` is no variable")).help("write NAME=VALUE")),
+        _ => Err(FaceError::usage(format!("`{text}` is no variable")).help("write NAME=VALUE")),
     }
 }

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
-use super::error::CliError;
 use super::flags::{self, ForwardAction, Global};
 use super::interrupts::Interrupts;
 use super::{output, show};
+use crate::face::client::Client;
+use crate::face::error::FaceError;
 use crate::hub::api::{KeepWhat, Reply, Request, ResumeHow, SyncAction};
 use crate::runtime::Workspace;
 
@@ -17,7 +17,7 @@ use crate::runtime::Workspace;
 ///
 /// # Errors
 /// What to tell the user.
-pub async fn status(global: &Global, workspace: &Workspace, watch: bool) -> Result<(), CliError> {
+pub async fn status(global: &Global, workspace: &Workspace, watch: bool) -> Result<(), FaceError> {
     let mut client = Client::connect(workspace).await?;
     if !watch {
         let status = client.ask(Request::Status { watch }, |_| {}).await?;
@@ -59,7 +59,7 @@ pub async fn forward(
     global: &Global,
     workspace: &Workspace,
     forward: flags::Forward,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     match forward.action.unwrap_or(ForwardAction::Add(forward.add)) {
         ForwardAction::Add(add) => {
             for spec in add.specs {
@@ -89,7 +89,7 @@ pub async fn forward(
 ///
 /// # Errors
 /// What to tell the user.
-pub async fn restart(global: &Global, workspace: &Workspace) -> Result<(), CliError> {
+pub async fn restart(global: &Global, workspace: &Workspace) -> Result<(), FaceError> {
     let value = ask(workspace, Request::Restart).await?;
     print(global, &value, |value| vec![format!("app{}", show::app(&value["app"]))]);
     Ok(())
@@ -103,7 +103,7 @@ pub async fn sync(
     global: &Global,
     workspace: &Workspace,
     command: flags::SyncCommand,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     let name = command.name;
     let action = match command.action {
         flags::SyncAction::List => {
@@ -152,7 +152,7 @@ fn text_of(path: OsString) -> String {
     path.into_string().unwrap_or_else(|path| protocol::path::shown(path.as_encoded_bytes()))
 }
 
-async fn ask(workspace: &Workspace, request: Request) -> Result<Value, CliError> {
+async fn ask(workspace: &Workspace, request: Request) -> Result<Value, FaceError> {
     Client::connect(workspace).await?.ask(request, |_| {}).await
 }
 

@@ -7,12 +7,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
-use super::error::CliError;
 use super::flags::{Global, Up};
 use super::interrupts::Interrupts;
 use super::{output, show};
 use crate::config::{self, ConfigError, Settings};
+use crate::face::client::Client;
+use crate::face::error::FaceError;
 use crate::hub::api::Request;
 use crate::hub::run;
 use crate::runtime::Workspace;
@@ -29,7 +29,7 @@ pub async fn up(
     workspace: &Workspace,
     cwd: &Path,
     up: Up,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     let settings = settings_or_ask(workspace, cwd, up.clone()).await?;
     let request = Request::Up { settings, replace: up.replace };
     if up.foreground {
@@ -49,7 +49,7 @@ pub async fn up(
 ///
 /// # Errors
 /// What to tell the user.
-pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), CliError> {
+pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), FaceError> {
     let client = Client::connect(workspace).await?;
     let ended = client.ask(Request::Down, |_| {}).await?;
     wait_for_end(workspace).await;
@@ -90,7 +90,7 @@ async fn settings_or_ask(
     workspace: &Workspace,
     cwd: &Path,
     mut up: Up,
-) -> Result<Option<Settings>, CliError> {
+) -> Result<Option<Settings>, FaceError> {
     let settled = settings(workspace, cwd, &up);
     if !matches!(settled, Err(ConfigError::NoTarget)) {
         return Ok(settled?);
@@ -138,7 +138,7 @@ fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Setting
     }
 }
 
-async fn wait(global: &Global, client: Client, request: Request) -> Result<Value, CliError> {
+async fn wait(global: &Global, client: Client, request: Request) -> Result<Value, FaceError> {
     let mut progress = Progress::new(global.json);
     let result = client.ask(request, |status| progress.show(status)).await;
     progress.end();
@@ -150,7 +150,7 @@ async fn foreground(
     global: &Global,
     workspace: &Workspace,
     request: Request,
-) -> Result<(), CliError> {
+) -> Result<(), FaceError> {
     let mut interrupts = Interrupts::new()?;
     let mut hub = Foreground::start(workspace).await?;
     let client = hub.client().await?;
@@ -199,10 +199,10 @@ impl Foreground {
     ///
     /// # Errors
     /// When another hub has the workspace.
-    pub async fn start(workspace: &Workspace) -> Result<Self, CliError> {
+    pub async fn start(workspace: &Workspace) -> Result<Self, FaceError> {
         workspace.prepare()?;
         let Some(lock) = workspace.try_lock()? else {
-            return Err(CliError::new("a hub of this workspace runs already")
+            return Err(FaceError::new("a hub of this workspace runs already")
                 .help("leave out --foreground, or run `towline down` first"));
         };
         let listener = run::bind(workspace)?;
@@ -220,17 +220,17 @@ impl Foreground {
     ///
     /// # Errors
     /// When it is gone.
-    pub async fn client(&self) -> Result<Client, CliError> {
+    pub async fn client(&self) -> Result<Client, FaceError> {
         Client::try_connect(&self.workspace)
             .await
-            .ok_or_else(|| CliError::new("the hub ended at once"))
+            .ok_or_else(|| FaceError::new("the hub ended at once"))
     }
 
     /// Ends it and everything it keeps up; says what was ended.
     ///
     /// # Errors
     /// The socket's.
-    pub async fn down(&mut self) -> Result<Value, CliError> {
+    pub async fn down(&mut self) -> Result<Value, FaceError> {
         let Some(client) = Client::try_connect(&self.workspace).await else {
             return Ok(json!({ "schema": 1, "ended": [] }));
         };

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::sandbox::PAGE;
-use crate::cli::error::CliError;
+use crate::face::error::FaceError;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 64;
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the port cannot be used.
-pub async fn serve(port: u16) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::tried("the sample app cannot listen", &error);
+pub async fn serve(port: u16) -> Result<(), FaceError> {
+    let failed = |error: std::io::Error| FaceError::tried("the sample app cannot listen", &error);
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
     println!("listening on port {port}");
     let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));

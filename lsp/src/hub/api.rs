@@ -77,6 +77,8 @@ pub enum Request {
         /// Go on.
         follow: bool,
     },
+    /// One look at the target's files, or one change of their names; raw.
+    Files(FilesRequest),
     /// Files into the target; raw.
     CopyIn {
         /// Where to.
@@ -87,6 +89,22 @@ pub enum Request {
         /// From where.
         path: String,
     },
+}
+
+/// See [`protocol::wire::files::Files`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilesRequest {
+    /// The entries of a directory behind a name.
+    List(String, Option<Vec<u8>>),
+    /// What is there.
+    Stat(String),
+    /// Take it away; with all that is in it.
+    Remove(String, bool),
+    /// Another name; though it is taken.
+    Rename(String, String, bool),
+    /// Make a directory.
+    MakeDirectory(String),
 }
 
 /// What to do with a sync.

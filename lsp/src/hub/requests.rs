@@ -2,9 +2,10 @@
 
 use protocol::io::connection::Connection;
 use protocol::wire::app::AppRequest;
+use protocol::wire::files::Files;
 use serde_json::{Value, json};
 
-use super::api::{Failure, KeepWhat, ResumeHow, SyncAction};
+use super::api::{Failure, FilesRequest, KeepWhat, ResumeHow, SyncAction};
 use super::app;
 use super::event::Event;
 use super::run::{Handle, Message};
@@ -239,4 +240,15 @@ fn forward_failure(error: &ForwardError) -> Failure {
 
 async fn tell(handle: &Handle, event: Event) {
     let _ = handle.message_tx.send(Message::Event(event)).await; // the hub is ending
+}
+
+/// As the agent is asked.
+pub fn files(request: FilesRequest) -> Files {
+    match request {
+        FilesRequest::List(path, after) => Files::List { path, after },
+        FilesRequest::Stat(path) => Files::Stat(path),
+        FilesRequest::Remove(path, recursive) => Files::Remove { path, recursive },
+        FilesRequest::Rename(from, to, overwrite) => Files::Rename { from, to, overwrite },
+        FilesRequest::MakeDirectory(path) => Files::MakeDirectory(path),
+    }
 }

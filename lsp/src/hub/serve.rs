@@ -163,6 +163,7 @@ impl Face {
                 self.raw(Open::Exec(Exec { argv, cwd, env, tty })).await
             }
             Request::Logs { tail, follow } => self.raw(Open::Logs(Logs { tail, follow })).await,
+            Request::Files(files) => self.raw(Open::Files(requests::files(files))).await,
             Request::CopyIn { path } => self.raw(Open::Copy(Copy::In(path))).await,
             Request::CopyOut { path } => self.raw(Open::Copy(Copy::Out(path))).await,
         })

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use super::app::{AppCommand, AppReply, AppRequest, LogLine, LogSource, Logs};
 use super::copy::{Attributes, Copy, Piece, Verdict};
 use super::exec::{Exec, Exit, Input, Output, WindowSize};
+use super::files::{Facts, FileKind, Files, FilesReply, Named};
 use super::port::{Datagram, Dial, Protocol};
 use super::stream::{Open, Opened};
 use crate::error::{ErrorCode, WireError};
@@ -134,4 +135,22 @@ proptest! {
         let _ = minicbor::decode::<Piece>(&bytes);
         let _ = minicbor::decode::<Verdict>(&bytes);
     }
+}
+
+#[test]
+fn files() {
+    let path = || "a".to_string();
+    check(&Open::Files(Files::Stat(path())), "8209818201816161");
+    check(&Files::List { path: path(), after: Some(vec![255]) }, "820082616141ff");
+    check(&Files::Remove { path: path(), recursive: true }, "8202826161f5");
+    check(
+        &Files::Rename { from: path(), to: "b".to_string(), overwrite: false },
+        "82038361616162f4",
+    );
+    check(&Files::MakeDirectory(path()), "8204816161");
+    let facts = Facts { kind: FileKind::Directory, size: 1, mtime_us: 2, mode: 0o755 };
+    check(&FilesReply::Facts(facts), "820181840101021901ed");
+    let entries = vec![Named { name: vec![255], facts }];
+    check(&FilesReply::Entries { entries, more: false }, "820082818241ff840101021901edf4");
+    check(&FilesReply::Done, "820280");
 }

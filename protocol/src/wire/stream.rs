@@ -11,12 +11,13 @@
 //! | 6 | sync | hub, once per sync and connection |
 //! | 7 | sync apply | hub, per batch of edits |
 //! | 8 | sync fetch | hub, per batch of bodies |
+//! | 9 | files | hub, per look at the target's files |
 //! | 12 | sync ask | hub, per question to a replica |
 
 use minicbor::{Decode, Encode};
 
 use crate::error::WireError;
-use crate::wire::{app, control, copy, exec, port, sync};
+use crate::wire::{app, control, copy, exec, files, port, sync};
 
 /// What a new stream is for.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -48,6 +49,9 @@ pub enum Open {
     /// Bodies wanted from a replica.
     #[n(8)]
     SyncFetch(#[n(0)] sync::OpenFetch),
+    /// One look at the target's files, or one change of their names.
+    #[n(9)]
+    Files(#[n(0)] files::Files),
     /// One question to a replica.
     #[n(12)]
     SyncAsk(#[n(0)] sync::OpenAsk),

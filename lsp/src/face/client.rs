@@ -11,7 +11,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::error::CliError;
+use super::error::FaceError;
 use crate::hub::api::{ApiError, Envelope, Reply, Request, read_line, write_line};
 use crate::hub::serve::not_up;
 use crate::runtime::Workspace;
@@ -45,7 +45,7 @@ impl Client {
     ///
     /// # Errors
     /// `nothing is up` when there is none and none is wanted.
-    pub async fn connect(workspace: &Workspace) -> Result<Self, CliError> {
+    pub async fn connect(workspace: &Workspace) -> Result<Self, FaceError> {
         if let Some(client) = Self::try_connect(workspace).await {
             return Ok(client);
         }
@@ -59,7 +59,7 @@ impl Client {
     ///
     /// # Errors
     /// What went wrong in it.
-    pub async fn start(workspace: &Workspace) -> Result<Self, CliError> {
+    pub async fn start(workspace: &Workspace) -> Result<Self, FaceError> {
         if let Some(client) = Self::try_connect(workspace).await {
             return Ok(Self { starts: true, ..client });
         }
@@ -73,7 +73,7 @@ impl Client {
                 return Ok(Self { starts: true, ..client });
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(CliError::new("the hub does not answer")
+                return Err(FaceError::new("the hub does not answer")
                     .help(format!("see {}", workspace.log().display())));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -96,7 +96,7 @@ impl Client {
     ///
     /// # Errors
     /// The socket's.
-    pub async fn send(&mut self, request: Request) -> Result<(), CliError> {
+    pub async fn send(&mut self, request: Request) -> Result<(), FaceError> {
         let envelope = Envelope { version: VERSION.to_owned(), request };
         let request = serde_json::to_value(&envelope).map_err(ApiError::from)?;
         match write_line(&mut self.tx, &request).await {
@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Says it once more, to the hub that takes the dead one's place.
-    async fn repeat(&mut self, request: &Value) -> Result<(), CliError> {
+    async fn repeat(&mut self, request: &Value) -> Result<(), FaceError> {
         *self = if self.starts {
             Self::start(&self.workspace).await?
         } else {
@@ -123,7 +123,7 @@ impl Client {
     ///
     /// # Errors
     /// The socket's, or what the hub says.
-    pub async fn next(&mut self) -> Result<Reply, CliError> {
+    pub async fn next(&mut self) -> Result<Reply, FaceError> {
         let unanswered = self.unanswered.take();
         let reply = match (read_line(&mut self.rx).await, unanswered) {
             (Err(error), Some(request)) if unread(&error) => {
@@ -146,7 +146,7 @@ impl Client {
         mut self,
         request: Request,
         mut progress: impl FnMut(&Value),
-    ) -> Result<Value, CliError> {
+    ) -> Result<Value, FaceError> {
         self.send(request).await?;
         loop {
             match self.next().await? {
@@ -161,7 +161,7 @@ impl Client {
     ///
     /// # Errors
     /// The socket's, or what the hub says.
-    pub async fn raw(mut self, request: Request) -> Result<RawStream, CliError> {
+    pub async fn raw(mut self, request: Request) -> Result<RawStream, FaceError> {
         self.send(request).await?;
         match self.next().await? {
             Reply::Raw => Ok((self.rx, self.tx)),
@@ -180,9 +180,9 @@ fn unread(error: &ApiError) -> bool {
 
 /// Starts a hub in the background and returns when it, or another one, has the
 /// workspace.
-async fn spawn_hub(workspace: &Workspace) -> Result<(), CliError> {
+async fn spawn_hub(workspace: &Workspace) -> Result<(), FaceError> {
     let log = workspace.log();
-    let failed = |error: &std::io::Error| CliError::tried("unable to start the hub", error);
+    let failed = |error: &std::io::Error| FaceError::tried("unable to start the hub", error);
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let stderr: File = crate::hub::log::append_to(&log).map_err(|error| failed(&error))?;
     let mut child = std::process::Command::new(program)
@@ -219,7 +219,7 @@ async fn spawn_hub(workspace: &Workspace) -> Result<(), CliError> {
         _ => {
             let status = child.wait().map(|status| status.to_string()).unwrap_or_default();
             let reason = if said.is_empty() { status } else { said };
-            Err(CliError::new(format!("the hub did not start: {reason}"))
+            Err(FaceError::new(format!("the hub did not start: {reason}"))
                 .help(format!("its log is {}", log.display())))
         }
     }
