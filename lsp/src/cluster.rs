@@ -9,6 +9,7 @@
 
 pub mod agent_file;
 pub mod client;
+pub mod contexts;
 pub mod ephemeral;
 pub mod error;
 pub mod exec;

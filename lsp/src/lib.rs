@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod editor;
 pub mod face;
 pub mod hub;
 pub mod runtime;

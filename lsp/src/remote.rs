@@ -5,5 +5,6 @@
 pub mod app;
 pub mod copy;
 pub mod exec;
+pub mod files;
 pub mod logs;
 pub mod splice;

@@ -225,6 +225,14 @@ impl Sync {
         self.ask(|reply_tx| Command::Resume(how, reply_tx)).await?
     }
 
+    /// Looks at what has happened here, without waiting for the watch's own pace.
+    ///
+    /// # Errors
+    /// When it ended.
+    pub async fn look(&self) -> Result<(), SyncError> {
+        self.ask(Command::Look).await
+    }
+
     /// Returns when every edit made before the call is on both sides, or listed
     /// as a conflict or a problem.
     ///

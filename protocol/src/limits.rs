@@ -222,6 +222,16 @@ pub const LOG_LEN_MAX: usize = 8 * 1024 * 1024;
 /// the largest frame.
 pub const FILES_PER_FRAME: usize = 1000;
 
+/// Largest file of the target that an editor gets to see: it holds it in memory, more
+/// than once.
+pub const REMOTE_FILE_MAX: usize = 16 * 1024 * 1024;
+
+/// Entries of one directory that an editor shows.
+pub const FILES_LISTED_MAX: usize = 100_000;
+
+/// How much of each output of a command an editor gets.
+pub const EXEC_OUTPUT_MAX: usize = 1024 * 1024;
+
 /// Longest log line, in bytes; a longer one comes in pieces.
 pub const LOG_LINE_MAX: usize = 64 * 1024;
 

@@ -3,19 +3,15 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use serde_json::json;
-
 use super::flags::{self, Global};
 use super::output;
 use crate::cluster::error::ClusterError;
 use crate::cluster::list::{self, List, Row};
 use crate::cluster::rbac::{self, Subject};
 use crate::face::error::FaceError;
+use crate::face::workloads::{connected, document, workspaces};
 use crate::hub::api::Failure;
-use crate::hub::persist;
-use crate::runtime::{Dirs, Workspace};
 use crate::status::FailureCode;
-use crate::target::Target;
 
 /// Shows workloads and who is connected.
 ///
@@ -23,23 +19,12 @@ use crate::target::Target;
 /// What to tell the user.
 pub async fn list(global: &Global, list: flags::List) -> Result<(), FaceError> {
     let (context, namespace) = (list.context.as_deref(), list.namespace.as_deref());
-    let found = list::list(context, namespace, list.all).await.map_err(failed)?;
-    let ours = connected();
+    let found = list::list(context, namespace, list.all).await?;
     if global.json {
-        let workloads: Vec<_> = found
-            .workloads
-            .iter()
-            .map(|row| {
-                let mut value = json!(row);
-                value["workspaces"] = json!(workspaces(&ours, row, &found.namespace));
-                value
-            })
-            .collect();
-        output::json_line(
-            &json!({ "schema": 1, "namespace": found.namespace, "workloads": workloads }),
-        );
+        output::json_line(&document(&found));
         return Ok(());
     }
+    let ours = connected();
     if found.workloads.is_empty() {
         output::note(&format!("namespace {} has no pods", found.namespace));
         return Ok(());
@@ -98,7 +83,7 @@ pub async fn ask() -> Result<Option<Row>, FaceError> {
         Ok(list) => list,
         // Without a cluster nothing else was meant than what the help says.
         Err(ClusterError::Config(_)) => return Ok(None),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error.into()),
     };
     let mut rows: Vec<Row> = workloads.into_iter().filter(|row| row.problem.is_none()).collect();
     if rows.is_empty() {
@@ -133,34 +118,4 @@ pub async fn ask() -> Result<Option<Row>, FaceError> {
             None => output::note(&format!("`{line}` is none of them")),
         }
     }
-}
-
-/// Workspaces of this machine that are up on a workload, with it.
-fn connected() -> Vec<(String, Target)> {
-    let Ok(dirs) = Dirs::of_user() else { return Vec::new() };
-    let names = std::fs::read_dir(&dirs.state).into_iter().flatten().flatten();
-    names
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .map(|id| Workspace::known(&dirs, &id))
-        .filter(|workspace| workspace.socket().exists())
-        .filter_map(|workspace| persist::load(&workspace).ok()?)
-        .map(|persisted| (persisted.workspace, persisted.settings.target))
-        .collect()
-}
-
-fn workspaces(ours: &[(String, Target)], row: &Row, namespace: &str) -> Vec<String> {
-    let here = |target: &Target| match target {
-        Target::Workload(workload) => {
-            let named = format!("{}/{}", workload.kind.word(), workload.name);
-            named == row.workload
-                && workload.namespace.as_deref().is_none_or(|named| named == namespace)
-        }
-        Target::Local(_) => false,
-    };
-    ours.iter().filter(|(_, target)| here(target)).map(|(root, _)| root.clone()).collect()
-}
-
-fn failed(error: ClusterError) -> FaceError {
-    FaceError(Failure::new(FailureCode::Unreachable, error.to_string()))
-        .help("`kubectl config get-contexts` shows what there is; choose with --context and -n")
 }

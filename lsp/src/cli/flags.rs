@@ -141,6 +141,8 @@ pub enum Command {
     },
     /// Print the JSON Schema of towline.yaml
     Schema,
+    /// Speak the language server protocol on standard input and output, for editors
+    Lsp,
     /// Run the hub of a workspace
     #[command(hide = true)]
     Hub,

@@ -140,7 +140,9 @@ pub async fn sync(
             vec![format!("{}: kept {kept}", show::text(&value["resolved"]))]
         },
         SyncAction::Conflicts => conflict_lines,
-        SyncAction::Pause | SyncAction::Resume(_) | SyncAction::Wait => sync_lines,
+        SyncAction::Pause | SyncAction::Resume(_) | SyncAction::Wait | SyncAction::Saved => {
+            sync_lines
+        }
     };
     let value = ask(workspace, Request::Sync { name, action }).await?;
     print(global, &value, lines);

@@ -66,22 +66,15 @@ pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), FaceErro
 
 /// The target as it is kept: its flags behind its name.
 fn target(up: &Up) -> Option<String> {
-    let mut target = up.target.clone()?;
-    for (flag, value) in [
-        ("-c", &up.container),
-        ("-n", &up.namespace),
-        ("--context", &up.context),
-        ("--tier", &up.tier),
-        ("--agent-image", &up.agent_image),
-    ] {
-        if let Some(value) = value {
-            target.push_str(&format!(" {flag} {value}"));
-        }
-    }
-    if up.all {
-        target.push_str(" --all");
-    }
-    Some(target)
+    let place = config::Place {
+        container: up.container.clone(),
+        namespace: up.namespace.clone(),
+        context: up.context.clone(),
+        tier: up.tier.clone(),
+        agent_image: up.agent_image.clone(),
+        all: up.all,
+    };
+    up.target.as_deref().map(|target| place.behind(target))
 }
 
 /// What is asked for. When nothing is said and nothing is known, a person is asked
@@ -127,15 +120,7 @@ fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Setting
         on_change: up.on_change.clone(),
         strict_ports: up.strict_ports,
     };
-    match config::load(&workspace.root, cwd, &flags) {
-        Ok(settings) => Ok(Some(settings)),
-        Err(ConfigError::NoTarget)
-            if flags == config::Flags::default() && workspace.settings().exists() =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    config::wanted(workspace, cwd, &flags)
 }
 
 async fn wait(global: &Global, client: Client, request: Request) -> Result<Value, FaceError> {

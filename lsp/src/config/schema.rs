@@ -11,7 +11,8 @@ pub fn config() -> Value {
             { "type": "array", "items": { "type": "string" }, "minItems": 1 }
         ]
     });
-    let patterns = json!({ "type": "array", "items": { "type": "string" } });
+    let patterns =
+        |what: &str| json!({ "type": "array", "items": { "type": "string" }, "description": what });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "towline.yaml",
@@ -20,23 +21,26 @@ pub fn config() -> Value {
         "properties": {
             "target": {
                 "type": "string",
-                "description": "where the app runs: local:DIR",
-                "pattern": "^local:.+"
+                "description": "where the app runs: deploy/NAME -c CONTAINER -n NAMESPACE, or local:DIR"
             },
-            "sync": { "type": "array", "items": {
+            "sync": { "type": "array", "description": "what is kept the same on both sides", "items": {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["from", "to"],
                 "properties": {
-                    "name": { "type": "string", "pattern": "^\\S+$" },
+                    "name": {
+                        "type": "string",
+                        "pattern": "^\\S+$",
+                        "description": "names the sync in commands"
+                    },
                     "from": { "type": "string", "description": "the local directory" },
                     "to": {
                         "type": "string",
                         "pattern": "^/",
                         "description": "the directory as the target names it"
                     },
-                    "ignore": patterns,
-                    "include": patterns,
+                    "ignore": patterns("what is not synced, in the syntax of .gitignore"),
+                    "include": patterns("what is synced though an ignore rule names it"),
                     "on_change": {
                         "description": "what follows a batch of edits that is fully visible there",
                         "oneOf": [
@@ -61,12 +65,20 @@ pub fn config() -> Value {
             },
             "app": {
                 "type": "object",
+                "description": "what runs there, supervised",
                 "additionalProperties": false,
                 "required": ["command"],
                 "properties": {
                     "command": command,
-                    "cwd": { "type": "string" },
-                    "env": { "type": "object", "additionalProperties": { "type": "string" } }
+                    "cwd": {
+                        "type": "string",
+                        "description": "its directory, as the target names it"
+                    },
+                    "env": {
+                        "type": "object",
+                        "description": "added to its environment",
+                        "additionalProperties": { "type": "string" }
+                    }
                 }
             },
             "strict_ports": {

@@ -38,6 +38,9 @@ pub enum Request {
         /// At each change.
         watch: bool,
     },
+    /// The same at each change that is more than another byte count: for those who are
+    /// there all day.
+    Follow,
     /// Open one more port.
     ForwardAdd {
         /// As the user writes it.
@@ -115,6 +118,8 @@ pub enum SyncAction {
     Pause,
     /// Go on.
     Resume(ResumeHow),
+    /// An editor has just saved something: look at once, whatever the watch says.
+    Saved,
     /// Until every edit made before is there.
     Wait,
     /// Explain what is decided for a path.

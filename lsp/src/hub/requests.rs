@@ -69,6 +69,12 @@ pub async fn sync(
     require_up(handle)?;
     let syncs = named(handle, name)?;
     match action {
+        SyncAction::Saved => {
+            for sync in &syncs {
+                sync.look().await.map_err(failure)?;
+            }
+            Ok(json!({ "schema": 1 }))
+        }
         SyncAction::Pause => {
             for sync in &syncs {
                 sync.pause().await.map_err(failure)?;

@@ -144,7 +144,11 @@ impl Face {
                 self.refresh().await;
                 Ok(Outcome::Done(status_value(&self.handle.status_rx.borrow().clone())))
             }
-            Request::Status { watch: true } => return self.watch().await,
+            Request::Status { watch: true } => {
+                let _watching = self.handle.watching.upgrade();
+                return self.watch().await;
+            }
+            Request::Follow => return self.watch().await,
             Request::ForwardAdd { spec, strict } => {
                 requests::forward_add(&self.handle, &spec, strict).await.map(Outcome::Done)
             }
@@ -233,7 +237,6 @@ impl Face {
     }
 
     async fn watch(&mut self) -> Result<Result<Outcome, Failure>, ApiError> {
-        let _watching = self.handle.watching.upgrade();
         self.refresh().await;
         let mut status_rx = self.handle.status_rx.clone();
         status_rx.mark_changed();

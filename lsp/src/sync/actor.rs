@@ -32,6 +32,7 @@ const BURST_MAX: usize = 1024;
 /// From a face.
 pub(super) enum Command {
     Pause(oneshot::Sender<()>),
+    Look(oneshot::Sender<()>),
     Resume(Resume, oneshot::Sender<Result<(), SyncError>>),
     Wait(oneshot::Sender<Result<(), SyncError>>),
     Why(String, oneshot::Sender<Result<String, SyncError>>),

@@ -28,7 +28,7 @@ pub(super) struct KeptBoth {
 pub(super) fn refuse(command: Command, reason: &str) -> bool {
     let error = || SyncError(reason.to_owned());
     match command {
-        Command::Pause(_) => {}
+        Command::Pause(_) | Command::Look(_) => {}
         Command::Resume(_, reply_tx)
         | Command::Wait(reply_tx)
         | Command::Resolve(_, _, reply_tx) => {
@@ -55,6 +55,15 @@ impl Actor {
             Command::Pause(reply_tx) => {
                 self.controller.pause();
                 let _ = reply_tx.send(()); // nobody waits any more
+            }
+            Command::Look(reply_tx) => {
+                if let Some(replica) = self.slots[at(Side::Alpha)].replica.clone() {
+                    self.tasks.spawn(async move {
+                        let _ = replica.flush().await; // a lost one is opened anew
+                        let _ = reply_tx.send(()); // nobody waits any more
+                        Done::Nothing
+                    });
+                }
             }
             Command::Resume(how, reply_tx) => {
                 let _ = reply_tx.send(self.resume(how)); // nobody waits any more

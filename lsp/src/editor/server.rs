@@ -1,0 +1,510 @@
+//! The language server protocol: converts, enqueues, returns. The only file that names
+//! the library which speaks it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use lsp_types::notification::Notification;
+use lsp_types::*;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::{Client, LanguageServer, LspService, Server, async_trait};
+
+use self::exit::Exiting;
+use super::commands::{self, NAMES};
+use super::documents::{Encoding, offset};
+use super::jobs::{Jobs, SILENT, Words};
+use super::manifest::{self, Candidates, Wanted};
+use super::session::{Input, Output, Session, path_of};
+use super::words::{self, Word};
+use super::{actions, lenses};
+use crate::config::schema;
+use crate::face::error::FaceError;
+use crate::runtime::{CONFIG_NAME, Dirs, Workspace};
+
+mod ask;
+mod exit;
+
+/// Requests that are served side by side; those that wait for a link wait long.
+const CONCURRENT: usize = 64;
+
+/// Outputs on their way to the editor.
+const OUTPUTS_MAX: usize = 256;
+
+/// The hub's one status, whenever it is another one.
+enum StatusChanged {}
+
+impl Notification for StatusChanged {
+    type Params = Value;
+    const METHOD: &'static str = "towline/status";
+}
+
+/// Serves one editor on standard input and output until it ends.
+///
+/// # Errors
+/// When there is no place for this user's sockets.
+pub async fn serve(chosen: Option<PathBuf>) -> std::result::Result<(), FaceError> {
+    let dirs = Dirs::of_user()?;
+    let (service, socket) = LspService::build(|client| Face {
+        client,
+        dirs,
+        chosen,
+        jobs: Arc::default(),
+        editor: OnceLock::new(),
+    })
+    .custom_method("window/workDoneProgress/cancel", Face::cancel)
+    .finish();
+    let (service, exited) = Exiting::around(service);
+    let serving = Server::new(tokio::io::stdin(), tokio::io::stdout(), socket)
+        .concurrency_level(CONCURRENT)
+        .serve(service);
+    // The library reads on after `exit`, until the editor closes the pipe.
+    tokio::select! {
+        biased;
+        () = exited.cancelled() => {}
+        () = serving => {}
+    }
+    Ok(())
+}
+
+/// One editor.
+struct Face {
+    client: Client,
+    dirs: Dirs,
+    /// The workspace root, if the command line names it.
+    chosen: Option<PathBuf>,
+    jobs: Arc<Jobs>,
+    editor: OnceLock<Editor>,
+}
+
+/// What is known since `initialize`.
+struct Editor {
+    session: Session,
+    /// Whether it shows progress.
+    shows_progress: bool,
+    /// Whether it asks again for lenses when it is told to.
+    refreshes_lenses: bool,
+    /// Whether it has a view of its own for what commands answer.
+    has_views: bool,
+    /// session --outputs--> client, once it is initialized
+    output_rx: std::sync::Mutex<Option<mpsc::Receiver<Output>>>,
+}
+
+impl Face {
+    /// The editor; an error before `initialize`.
+    fn editor(&self) -> Result<&Editor> {
+        self.editor.get().ok_or_else(|| Error {
+            code: ErrorCode::ServerError(-32002),
+            message: "initialize comes first".into(),
+            data: None,
+        })
+    }
+
+    async fn say(&self, input: Input) {
+        if let Some(editor) = self.editor.get() {
+            editor.session.say(input).await;
+        }
+    }
+
+    async fn cancel(&self, params: WorkDoneProgressCancelParams) {
+        self.jobs.cancel(&params.token);
+    }
+
+    fn workspace(&self, params: &InitializeParams) -> Result<Workspace> {
+        let folder = params.workspace_folders.iter().flatten().next();
+        let folder = folder.map(|folder| &folder.uri);
+        let root = folder.or(params.root_uri.as_ref()).and_then(path_of);
+        let cwd = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let start = root.unwrap_or_else(cwd);
+        let is_root = |workspace: &Workspace| {
+            workspace.has_config() || workspace.settings().exists() || workspace.socket().exists()
+        };
+        Workspace::find(&self.dirs, self.chosen.as_deref(), &start, is_root)
+            .map_err(|error| failed(&error.into()))
+    }
+
+    /// Tells the user; for editors without a view of their own.
+    async fn show(&self, text: String) {
+        self.client.show_message(MessageType::INFO, text).await;
+    }
+}
+
+/// A failure as the protocol has it.
+fn failed(error: &FaceError) -> Error {
+    let failure = &error.0;
+    Error {
+        code: ErrorCode::ServerError(-32803), // RequestFailed
+        message: failure.message.clone().into(),
+        data: Some(json!({ "code": failure.code, "help": failure.help })),
+    }
+}
+
+fn capabilities(encoding: Encoding) -> ServerCapabilities {
+    let any = FileOperationFilter {
+        scheme: Some("file".to_owned()),
+        pattern: FileOperationPattern { glob: "**".to_owned(), ..Default::default() },
+    };
+    let files = Some(FileOperationRegistrationOptions { filters: vec![any] });
+    ServerCapabilities {
+        position_encoding: Some(match encoding {
+            Encoding::Utf8 => PositionEncodingKind::UTF8,
+            Encoding::Utf16 => PositionEncodingKind::UTF16,
+        }),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::INCREMENTAL),
+            save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+            ..Default::default()
+        })),
+        code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
+        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
+        completion_provider: Some(CompletionOptions {
+            trigger_characters: Some([":", " ", "-", "/"].map(str::to_owned).to_vec()),
+            ..Default::default()
+        }),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: NAMES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            ..Default::default()
+        }),
+        workspace: Some(WorkspaceServerCapabilities {
+            file_operations: Some(WorkspaceFileOperationsServerCapabilities {
+                did_create: files.clone(),
+                did_rename: files.clone(),
+                did_delete: files,
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+#[async_trait]
+impl LanguageServer for Face {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let workspace = self.workspace(&params)?;
+        let general = params.capabilities.general.as_ref();
+        let encodings = general.and_then(|general| general.position_encodings.as_ref());
+        let takes_utf8 = encodings.is_some_and(|all| all.contains(&PositionEncodingKind::UTF8));
+        let encoding = if takes_utf8 { Encoding::Utf8 } else { Encoding::Utf16 };
+        let window = params.capabilities.window.as_ref();
+        let of_workspace = params.capabilities.workspace.as_ref();
+        let options = params.initialization_options.unwrap_or_default();
+        let (output_tx, output_rx) = mpsc::channel(OUTPUTS_MAX);
+        let editor = Editor {
+            session: Session::start(workspace, encoding, output_tx),
+            shows_progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            refreshes_lenses: of_workspace
+                .and_then(|workspace| workspace.code_lens.as_ref()?.refresh_support)
+                .unwrap_or(false),
+            has_views: matches!(options["face"].as_str(), Some("vscode" | "nvim")),
+            output_rx: std::sync::Mutex::new(Some(output_rx)),
+        };
+        if self.editor.set(editor).is_err() {
+            return Err(Error::invalid_request()); // the library lets only one through
+        }
+        Ok(InitializeResult {
+            capabilities: capabilities(encoding),
+            server_info: Some(ServerInfo {
+                name: "towline".to_owned(),
+                version: Some(protocol::version::VERSION.to_owned()),
+            }),
+        })
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        let Ok(editor) = self.editor() else { return };
+        let Some(output_rx) = editor.output_rx.lock().ok().and_then(|mut rx| rx.take()) else {
+            return;
+        };
+        let refreshes = editor.refreshes_lenses;
+        tokio::spawn(show(self.client.clone(), output_rx, refreshes));
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        Ok(()) // the hub goes on: nothing here holds anything
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        let TextDocumentItem { uri, version, text, .. } = params.text_document;
+        self.say(Input::Open(uri, version, text)).await;
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
+        self.say(Input::Change(uri, version, params.content_changes)).await;
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.say(Input::Close(params.text_document.uri)).await;
+    }
+
+    async fn did_save(&self, _: DidSaveTextDocumentParams) {
+        self.touched().await;
+    }
+
+    async fn did_create_files(&self, _: CreateFilesParams) {
+        self.touched().await;
+    }
+
+    async fn did_rename_files(&self, _: RenameFilesParams) {
+        self.touched().await;
+    }
+
+    async fn did_delete_files(&self, _: DeleteFilesParams) {
+        self.touched().await;
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        let CodeActionParams { text_document, context, .. } = params;
+        let session = &self.editor()?.session;
+        Ok(session.look(move |facts, _| actions::at(&text_document.uri, &context, facts)).await)
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        let uri = params.text_document.uri;
+        let session = &self.editor()?.session;
+        let lenses = session.look(move |facts, documents| {
+            let text = documents.get(&uri).map(|document| document.text.as_str());
+            text.map(|text| lenses::of(&uri, text, facts))
+        });
+        Ok(lenses.await.flatten())
+    }
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        let TextDocumentPositionParams { text_document, position } = params.text_document_position;
+        let Some(place) = self.manifest_place(text_document.uri, position).await? else {
+            return Ok(None);
+        };
+        let candidates = match place.wanted() {
+            Some(wanted) => self.candidates(wanted, &place.word).await?,
+            None => Candidates::default(),
+        };
+        Ok(Some(CompletionResponse::Array(place.completions(&schema::config(), &candidates))))
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        let TextDocumentPositionParams { text_document, position } =
+            params.text_document_position_params;
+        let uri = text_document.uri;
+        // A key is told of wherever the cursor is on its line.
+        let line_end = Position { character: u32::MAX, ..position };
+        if let Some(place) = self.manifest_place(uri.clone(), line_end).await? {
+            return Ok(place.explained(&schema::config()).map(hover));
+        }
+        let session = &self.editor()?.session;
+        let encoding = session.encoding;
+        let word = session.look(move |facts, documents| {
+            if !facts.is_up() {
+                return None;
+            }
+            let word = words::at(&documents.get(&uri)?.text, position, encoding)?;
+            let said = match &word {
+                Word::Host(host, port) => Some(words::host(facts, host, *port)),
+                Word::Variable(_) => None,
+            };
+            Some((word, said))
+        });
+        Ok(match word.await.flatten() {
+            Some((Word::Variable(name), _)) => self.variable(&name).await.map(hover),
+            Some((_, said)) => said.map(hover),
+            None => None,
+        })
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let argument = params.arguments.into_iter().next().unwrap_or_default();
+        let answer = self.command(&params.command, argument).await;
+        answer.map(Some).map_err(|error| failed(&error))
+    }
+}
+
+impl Face {
+    /// The sync looks at once, whatever its watch says.
+    async fn touched(&self) {
+        use crate::face::client::Client;
+        use crate::hub::api::{Request, SyncAction};
+        let Some(editor) = self.editor.get() else { return };
+        let Some(client) = Client::try_connect(&editor.session.workspace).await else { return };
+        let request = Request::Sync { name: None, action: SyncAction::Saved };
+        if let Err(error) = client.ask(request, |_| {}).await {
+            tracing::debug!(%error, "the syncs were not told of a save");
+        }
+    }
+
+    /// Where a position is in `towline.yaml`; none in other files.
+    async fn manifest_place(
+        &self,
+        uri: Url,
+        position: Position,
+    ) -> Result<Option<manifest::Place>> {
+        let session = &self.editor()?.session;
+        let encoding = session.encoding;
+        let place = session.look(move |facts, documents| {
+            let is_manifest = path_of(&uri)? == facts.root.join(CONFIG_NAME);
+            let text = &documents.get(&uri).filter(|_| is_manifest)?.text;
+            let byte = offset(text, position, encoding);
+            let start = text[..byte].rfind('\n').map_or(0, |end| end + 1);
+            Some(manifest::place(text, position.line as usize, byte - start))
+        });
+        Ok(place.await.flatten())
+    }
+
+    /// What the target offers at a place; nothing where it cannot be asked.
+    async fn candidates(&self, wanted: Wanted, word: &str) -> Result<Candidates> {
+        let session = &self.editor()?.session;
+        let mut candidates = Candidates::default();
+        match wanted {
+            Wanted::Target => {
+                let found = commands::workloads(&commands::Where::default()).await;
+                let rows = found.map(|list| list.workloads).unwrap_or_default();
+                candidates.targets = rows.into_iter().map(|row| row.workload).collect();
+            }
+            Wanted::Forward => {
+                let found = self.quietly("towline.ports.detect", json!({})).await;
+                let ports = found["ports"].as_array().cloned().unwrap_or_default();
+                candidates.forwards = ports
+                    .iter()
+                    .filter_map(|row| row["port"].as_u64())
+                    .map(|port| (port.to_string(), "listens in the target".to_owned()))
+                    .collect();
+            }
+            Wanted::Directory => {
+                let up = session.look(|facts, _| facts.is_up()).await.unwrap_or(false);
+                let folder = word.rsplit_once('/').map_or("", |(folder, _)| folder);
+                if up {
+                    let argument = json!({ "path": format!("{folder}/") });
+                    let found = self.quietly("towline.file.list", argument).await;
+                    let entries = found["entries"].as_array().cloned().unwrap_or_default();
+                    candidates.directories = entries
+                        .iter()
+                        .filter(|entry| entry["kind"] == "directory")
+                        .filter_map(|entry| Some(format!("{folder}/{}", entry["name"].as_str()?)))
+                        .collect();
+                }
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// What a command answers; nothing when it fails: nobody asked for it.
+    async fn quietly(&self, name: &str, argument: Value) -> Value {
+        let Ok(editor) = self.editor() else { return Value::Null };
+        let mut words = Words(watch::Sender::default());
+        commands::run(&editor.session, name, argument, &mut words).await.unwrap_or_default()
+    }
+
+    async fn variable(&self, name: &str) -> Option<String> {
+        let found = self.quietly("towline.env", json!({})).await;
+        let value = found["env"][name].as_str()?;
+        Some(format!("`{name}` is `{value}` in the target"))
+    }
+
+    /// Does a command, and tells of it when it takes long.
+    async fn command(&self, name: &str, argument: Value) -> std::result::Result<Value, FaceError> {
+        let editor = self.editor().map_err(|error| FaceError::new(error.message))?;
+        if let Some(answer) = self.asked(editor, name, &argument).await? {
+            return Ok(answer);
+        }
+        let argument = self.completed(editor, name, argument).await?;
+        let words_tx = watch::Sender::default();
+        let words_rx = words_tx.subscribe();
+        let mut words = Words(words_tx);
+        let work = commands::run(&editor.session, name, argument, &mut words);
+        let mut work = std::pin::pin!(work);
+        let done = tokio::select! {
+            biased;
+            done = &mut work => Some(done),
+            () = tokio::time::sleep(SILENT) => None,
+        };
+        let answer = match done {
+            Some(answer) => answer,
+            None if editor.shows_progress => self.told(name, work, words_rx).await,
+            None => work.await,
+        }?;
+        if !editor.has_views {
+            self.show_answer(name, &answer).await;
+        }
+        Ok(answer)
+    }
+
+    /// Goes on with work under a progress that can be cancelled.
+    async fn told(
+        &self,
+        name: &str,
+        work: impl Future<Output = std::result::Result<Value, FaceError>>,
+        mut words_rx: watch::Receiver<String>,
+    ) -> std::result::Result<Value, FaceError> {
+        use lsp_types::notification::Progress;
+        use lsp_types::request::WorkDoneProgressCreate;
+        static NEXT: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(1);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let token = NumberOrString::String(format!("towline-{number}"));
+        let mut work = std::pin::pin!(work);
+        let create = WorkDoneProgressCreateParams { token: token.clone() };
+        let created = self.client.send_request::<WorkDoneProgressCreate>(create);
+        // An editor that never answers must not hold the work up.
+        tokio::select! {
+            biased;
+            answer = &mut work => return answer,
+            created = created => if created.is_err() {
+                return work.await;
+            },
+        }
+        let cancelled = self.jobs.begin(token.clone());
+        let put = |value: WorkDoneProgress| {
+            let value = ProgressParamsValue::WorkDone(value);
+            self.client
+                .send_notification::<Progress>(ProgressParams { token: token.clone(), value })
+        };
+        let title = NAMES.iter().find(|(known, _)| *known == name).map_or(name, |(_, what)| what);
+        put(WorkDoneProgress::Begin(WorkDoneProgressBegin {
+            title: title.to_owned(),
+            cancellable: Some(true),
+            message: None,
+            percentage: None,
+        }))
+        .await;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut work => break answer,
+                () = cancelled.cancelled() => {
+                    break Err(FaceError::new(format!("{name} was cancelled")));
+                }
+                Ok(()) = words_rx.changed() => {
+                    let message = Some(words_rx.borrow_and_update().clone());
+                    let report = WorkDoneProgressReport { message, ..Default::default() };
+                    put(WorkDoneProgress::Report(report)).await;
+                }
+            }
+        };
+        self.jobs.end(&token);
+        let message = answer.as_ref().err().map(ToString::to_string);
+        put(WorkDoneProgress::End(WorkDoneProgressEnd { message })).await;
+        answer
+    }
+}
+
+fn hover(text: String) -> Hover {
+    let value = MarkupContent { kind: MarkupKind::Markdown, value: text };
+    Hover { contents: HoverContents::Markup(value), range: None }
+}
+
+/// Shows what the session has for the editor, in order.
+async fn show(client: Client, mut output_rx: mpsc::Receiver<Output>, refreshes_lenses: bool) {
+    while let Some(output) = output_rx.recv().await {
+        match output {
+            Output::Diagnostics(uri, found) => client.publish_diagnostics(uri, found, None).await,
+            Output::Status(status) => client.send_notification::<StatusChanged>(status).await,
+            Output::Lenses if refreshes_lenses => {
+                let client = client.clone();
+                // Its answer says nothing, and may take its time.
+                tokio::spawn(async move { drop(client.code_lens_refresh().await) });
+            }
+            Output::Lenses => {}
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The one task that owns what the editor has open and what is known of the workspace.
+//! Everything reaches it through one queue, in the order in which the editor said it;
+//! what the editor is to see leaves by another. Waits for nobody.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use lsp_types::{Diagnostic, TextDocumentContentChangeEvent, Url};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::diagnostics;
+use super::documents::{Documents, Encoding};
+use super::facts::{Conflict, Facts};
+use super::problems::Problem;
+use crate::config;
+use crate::runtime::{CONFIG_NAME, Workspace};
+
+/// Inputs that wait; who has more waits, too.
+const INPUTS_MAX: usize = 1024;
+
+/// A look at everything, done in the session's turn.
+type Look = Box<dyn FnOnce(&Facts, &Documents) + Send>;
+
+/// What reaches the session.
+pub enum Input {
+    /// The editor opened a text.
+    Open(Url, i32, String),
+    /// It changed one.
+    Change(Url, i32, Vec<TextDocumentContentChangeEvent>),
+    /// It closed one.
+    Close(Url),
+    /// The hub's status and its conflicts; none when no hub runs.
+    Status(Option<Value>, Vec<Conflict>),
+    /// What the output tells of now.
+    Problems(Vec<Problem>),
+    /// Somebody looks.
+    Look(Look),
+}
+
+/// What the editor is to see.
+pub enum Output {
+    /// Everything that is to be underlined in a file now.
+    Diagnostics(Url, Vec<Diagnostic>),
+    /// The parameters of `towline/status`.
+    Status(Value),
+    /// Lenses say something else now.
+    Lenses,
+}
+
+/// A way to the session. Cheap to clone.
+#[derive(Clone)]
+pub struct Session {
+    /// server, watch --input--> session
+    input_tx: mpsc::Sender<Input>,
+    /// Whose.
+    pub workspace: Workspace,
+    /// How columns are counted.
+    pub encoding: Encoding,
+}
+
+impl Session {
+    /// Starts one, and what follows the hub for it.
+    pub fn start(
+        workspace: Workspace,
+        encoding: Encoding,
+        output_tx: mpsc::Sender<Output>,
+    ) -> Self {
+        let (input_tx, input_rx) = mpsc::channel(INPUTS_MAX);
+        let facts = Facts { root: workspace.root.clone(), ..Facts::default() };
+        let documents = Documents::new(encoding);
+        let state = State { facts, documents, shown: BTreeMap::new(), greeted: false, output_tx };
+        tokio::spawn(state.run(input_rx));
+        tokio::spawn(super::watch::follow(workspace.clone(), input_tx.clone()));
+        Self { input_tx, workspace, encoding }
+    }
+
+    /// Says something; returns when there is room for it.
+    pub async fn say(&self, input: Input) {
+        let _ = self.input_tx.send(input).await; // it ends with the editor
+    }
+
+    /// Looks at everything that was said before.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Facts, &Documents) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (seen_tx, seen_rx) = oneshot::channel();
+        let look: Look = Box::new(move |facts, documents| {
+            let _ = seen_tx.send(look(facts, documents)); // nobody waits any more
+        });
+        self.say(Input::Look(look)).await;
+        seen_rx.await.ok()
+    }
+}
+
+struct State {
+    facts: Facts,
+    documents: Documents,
+    /// What the editor shows now.
+    shown: BTreeMap<Url, Vec<Diagnostic>>,
+    /// Whether the editor knows anything yet.
+    greeted: bool,
+    output_tx: mpsc::Sender<Output>,
+}
+
+impl State {
+    async fn run(mut self, mut input_rx: mpsc::Receiver<Input>) {
+        self.judge_config();
+        self.show().await;
+        while let Some(input) = input_rx.recv().await {
+            match input {
+                Input::Open(uri, version, text) => {
+                    self.documents.open(uri.clone(), version, text);
+                    self.edited(&uri).await;
+                }
+                Input::Change(uri, version, changes) => {
+                    self.documents.change(&uri, version, changes);
+                    self.edited(&uri).await;
+                }
+                Input::Close(uri) => {
+                    self.documents.close(&uri);
+                    self.edited(&uri).await;
+                }
+                Input::Status(raw, conflicts) => self.told(raw, conflicts).await,
+                Input::Problems(problems) => {
+                    self.facts.problems = problems;
+                    self.show().await;
+                }
+                Input::Look(look) => look(&self.facts, &self.documents),
+            }
+        }
+    }
+
+    /// Only what an edit can change is looked at again.
+    async fn edited(&mut self, uri: &Url) {
+        if self.is_config(uri) {
+            self.judge_config();
+            self.show().await;
+        } else if self.facts.conflict_at(uri).is_some() {
+            self.show().await;
+        }
+    }
+
+    fn is_config(&self, uri: &Url) -> bool {
+        uri.to_file_path().is_ok_and(|path| path == self.facts.root.join(CONFIG_NAME))
+    }
+
+    fn judge_config(&mut self) {
+        let path = self.facts.root.join(CONFIG_NAME);
+        let open = self.documents.uris().find(|uri| self.is_config(uri)).cloned();
+        let text = match open.and_then(|uri| self.documents.get(&uri)) {
+            Some(document) => Ok(Some(document.text.clone())),
+            None => config::file::text(&path),
+        };
+        self.facts.config_error = match text {
+            Ok(Some(text)) => config::mistake(&self.facts.root, &text),
+            Ok(None) => None,
+            Err(error) => Some((1, 1, error.to_string())),
+        };
+    }
+
+    async fn told(&mut self, raw: Option<Value>, conflicts: Vec<Conflict>) {
+        if self.greeted && raw == self.facts.raw && conflicts == self.facts.conflicts {
+            return;
+        }
+        self.greeted = true;
+        let before = (self.facts.status.clone(), self.facts.conflicts.len());
+        self.facts.told(raw);
+        self.facts.conflicts = conflicts;
+        if !self.facts.is_up() {
+            self.facts.problems.clear();
+        }
+        self.show().await;
+        self.put(Output::Status(json!({
+            "root": super::facts::uri_of(&self.facts.root),
+            "status": self.facts.raw,
+            "conflicts": self.facts.conflicts,
+            "error": null,
+        })))
+        .await;
+        if before != (self.facts.status.clone(), self.facts.conflicts.len()) {
+            self.put(Output::Lenses).await;
+        }
+    }
+
+    /// Tells of the files whose diagnostics are others now.
+    async fn show(&mut self) {
+        let next = diagnostics::all(&self.facts, &self.documents);
+        let gone: Vec<Url> =
+            self.shown.keys().filter(|uri| !next.contains_key(*uri)).cloned().collect();
+        for uri in gone {
+            self.put(Output::Diagnostics(uri, Vec::new())).await;
+        }
+        for (uri, found) in &next {
+            if self.shown.get(uri) != Some(found) {
+                self.put(Output::Diagnostics(uri.clone(), found.clone())).await;
+            }
+        }
+        self.shown = next;
+    }
+
+    async fn put(&self, output: Output) {
+        let _ = self.output_tx.send(output).await; // the editor is gone
+    }
+}
+
+/// The file of a `file:` address.
+pub fn path_of(uri: &Url) -> Option<PathBuf> {
+    uri.to_file_path().ok()
+}
