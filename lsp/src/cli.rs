@@ -71,7 +71,7 @@ async fn dispatch(cli: Cli) -> Result<u8, FaceError> {
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(dir.as_deref())?,
         Command::Schema => generate::schema(),
-        Command::Lsp => crate::editor::serve(global.workspace).await?,
+        Command::Lsp => return crate::editor::serve(global.workspace).await,
         Command::Hub => hub::hub(&workspace(&global)?).await?,
         Command::Up(up) => {
             up::up(&global, &workspace(&global)?, &cwd()?, up).await?;

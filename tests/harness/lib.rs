@@ -3,6 +3,7 @@
 
 pub mod bins;
 pub mod cluster;
+pub mod editor;
 pub mod net;
 pub mod rootfs;
 pub mod sandbox;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod copy;
+mod editor;
 mod ends;
 mod exec;
 mod hostile;

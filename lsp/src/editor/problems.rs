@@ -89,7 +89,7 @@ impl Pattern {
 
 /// `path:line:col: error: message`: gcc, clang, javac, go, eslint's unix format.
 static COMPILER: Pattern = Pattern::new(
-    r"^\s*(?P<path>(?:\.{0,2}/)?[\w@.+-][\w@.+/ -]*\.\w+):(?P<line>\d+)(?::(?P<col>\d+))?:\s*(?:(?P<level>fatal error|error|warning|note)(?:\[\w+\])?:\s*)?(?P<message>\S.*)$",
+    r"^\s*(?P<path>(?:\.{0,2}/)?[\w@.+-][\w@.+/ -]*\.[A-Za-z]\w*):(?P<line>\d+)(?::(?P<col>\d+))?:\s*(?:(?P<level>fatal error|error|warning|note)(?:\[\w+\])?:\s*)?(?P<message>\S.*)$",
 );
 /// An absolute path, which may have more in it.
 static COMPILER_ABSOLUTE: Pattern = Pattern::new(

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::{Client, LanguageServer, LspService, Server, async_trait};
 
-use self::exit::Exiting;
+use self::exit::{Ended, Exiting};
 use super::commands::{self, NAMES};
 use super::documents::{Encoding, offset};
 use super::jobs::{Jobs, SILENT, Words};
@@ -40,11 +40,11 @@ impl Notification for StatusChanged {
     const METHOD: &'static str = "towline/status";
 }
 
-/// Serves one editor on standard input and output until it ends.
+/// Serves one editor on standard input and output until it ends; the exit code.
 ///
 /// # Errors
 /// When there is no place for this user's sockets.
-pub async fn serve(chosen: Option<PathBuf>) -> std::result::Result<(), FaceError> {
+pub async fn serve(chosen: Option<PathBuf>) -> std::result::Result<u8, FaceError> {
     let dirs = Dirs::of_user()?;
     let (service, socket) = LspService::build(|client| Face {
         client,
@@ -55,17 +55,19 @@ pub async fn serve(chosen: Option<PathBuf>) -> std::result::Result<(), FaceError
     })
     .custom_method("window/workDoneProgress/cancel", Face::cancel)
     .finish();
-    let (service, exited) = Exiting::around(service);
+    let (service, mut ended_rx) = Exiting::around(service);
     let serving = Server::new(tokio::io::stdin(), tokio::io::stdout(), socket)
         .concurrency_level(CONCURRENT)
         .serve(service);
     // The library reads on after `exit`, until the editor closes the pipe.
+    let mut exited_rx = ended_rx.clone();
     tokio::select! {
         biased;
-        () = exited.cancelled() => {}
+        _ = exited_rx.wait_for(|ended| *ended != Ended::No) => {}
         () = serving => {}
     }
-    Ok(())
+    let ended = *ended_rx.borrow_and_update();
+    Ok(u8::from(ended == Ended::Abrupt))
 }
 
 /// One editor.
@@ -154,7 +156,8 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
         text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
             open_close: Some(true),
             change: Some(TextDocumentSyncKind::INCREMENTAL),
-            save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+            // Some editors hear of saves only by the long form.
+            save: Some(SaveOptions { include_text: Some(false) }.into()),
             ..Default::default()
         })),
         code_action_provider: Some(CodeActionProviderCapability::Simple(true)),

@@ -23,8 +23,9 @@ use crate::hub::api::{Reply, Request, SyncAction};
 use crate::remote::files;
 use crate::runtime::Workspace;
 
-/// Pause after a hub that could not be started, doubled up to the longest.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
+/// Pause after a hub that could not be reached, doubled up to the longest: one that is
+/// starting has its socket before it listens.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Conflicts whose contents are compared; of the others only the file is shown.
@@ -60,9 +61,9 @@ pub async fn follow(workspace: Workspace, input_tx: mpsc::Sender<Input>) {
         if input_tx.send(Input::Status(None, Vec::new())).await.is_err() {
             break;
         }
-        let is_wanted = workspace.settings().exists();
+        let is_wanted = workspace.settings().exists() || workspace.socket().exists();
         tokio::select! {
-            () = appeared.notified() => {}
+            () = appeared.notified() => pause = PAUSE_MIN,
             () = input_tx.closed() => {}
             () = tokio::time::sleep(pause), if is_wanted => pause = (pause * 2).min(PAUSE_MAX),
         }

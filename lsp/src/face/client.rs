@@ -211,7 +211,11 @@ async fn spawn_hub(workspace: &Workspace) -> Result<(), FaceError> {
     });
     let said = said.await.unwrap_or_default();
     match said.as_str() {
-        READY => Ok(()),
+        READY => {
+            // An editor's server may outlive it, and nobody else takes its end.
+            std::thread::spawn(move || child.wait());
+            Ok(())
+        }
         LOCKED => {
             let _ = child.wait(); // it ends at once
             Ok(())
