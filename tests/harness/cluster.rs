@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{rootfs, wait};
 
@@ -216,10 +216,7 @@ impl Cluster {
             assert!(nsenter.status().is_ok_and(|status| status.success()), "ip {args}");
         };
         ip("link set twl-node down");
-        let over = Instant::now() + duration;
-        while let Some(left) = over.checked_duration_since(Instant::now()) {
-            std::thread::park_timeout(left); // it may wake early
-        }
+        wait::pass(duration);
         ip("link set twl-node up");
         // The kernel forgets routes with the link.
         ip(&format!("route replace default via 10.99.{}.1", self.number));
