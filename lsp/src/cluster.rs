@@ -8,6 +8,7 @@
 //! ```
 
 pub mod agent_file;
+pub mod agent_image;
 pub mod client;
 pub mod contexts;
 pub mod ephemeral;

@@ -251,6 +251,19 @@ fn completions_and_manual_pages_are_generated() {
 }
 
 #[test]
+fn an_agent_that_needs_libraries_makes_no_image() {
+    let sandbox = Sandbox::new();
+    let out = sandbox.path().join("agent.tar");
+    let mut make = sandbox.command(&["agent-image", &out.display().to_string()]);
+    let made = make.env("TOWLINE_AGENT_BIN", &harness::bins::bins().agent).output();
+    let made = made.expect("towline can be started");
+    assert_eq!(made.status.code(), Some(1));
+    let said = stderr(&made);
+    assert!(said.contains("needs libraries") && said.contains("cargo agent-static"), "{said}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn without_a_hub_every_command_says_so() {
     let sandbox = Sandbox::new();
     for args in [

@@ -8,6 +8,7 @@ use protocol::io::replica::BoxFuture;
 use tokio::sync::watch;
 
 use super::agent_file::{self, AgentFile};
+use super::agent_image::is_agent_image;
 use super::client::Server;
 use super::ephemeral;
 use super::error::{ClusterError, no_place_for};
@@ -74,7 +75,8 @@ impl PodExec {
         if self.pods.workload.tier == Some(Tier::Ephemeral) {
             return self.beside(client, agent, &place, "asked for").await;
         }
-        match self.attach(client, agent, &place, None).await {
+        let command = self.script(agent, &place, None);
+        match self.attach(client, agent, &place, &command).await {
             Err((ClusterError::Inject { pod, container, reason }, InjectError::Unsuited(why)))
                 if self.pods.workload.tier.is_none() =>
             {
@@ -82,8 +84,9 @@ impl PodExec {
                     return self.beside(client, agent, &place, &why).await;
                 }
                 let reason = format!(
-                    "{reason}; an ephemeral container can stand beside it: name an image that \
-                     has a shell with --agent-image (or {IMAGE_VARIABLE})"
+                    "{reason}; an ephemeral container can stand beside it: name an image with \
+                     --agent-image (or {IMAGE_VARIABLE}), one that has a shell or one that \
+                     `towline agent-image` made"
                 );
                 Err(ClusterError::Unsuited { pod, container, reason })
             }
@@ -114,8 +117,8 @@ impl PodExec {
                 pod: place.pod.clone(),
                 container: place.container.clone(),
                 reason: format!(
-                    "an ephemeral container needs an image with a shell: --agent-image, or \
-                     {IMAGE_VARIABLE}"
+                    "an ephemeral container needs an image, one that has a shell or one that \
+                     `towline agent-image` made: --agent-image, or {IMAGE_VARIABLE}"
                 ),
             });
         };
@@ -125,12 +128,21 @@ impl PodExec {
             let wanted = ephemeral::Wanted { place, image: &image, id: &self.id, user };
             let container = ephemeral::ensure(client, self.pods.namespace(client), &wanted).await?;
             let inside = Place { container: container.clone(), ..place.clone() };
-            match self.attach(client, agent, &inside, Some(&place.run)).await {
+            let command = if is_agent_image(&image) {
+                inject::beside(&self.id, agent, &place.run)
+            } else {
+                self.script(agent, &inside, Some(&place.run))
+            };
+            match self.attach(client, agent, &inside, &command).await {
                 // The image's own user is not the target's: once more as that one.
                 Err((_, InjectError::OtherUser(other))) if !asked => {
                     asked = true;
                     *locked(&self.user) = Some(other);
                 }
+                Err((
+                    ClusterError::Inject { pod, container, reason },
+                    InjectError::OtherVersion { .. },
+                )) => return Err(ClusterError::Unsuited { pod, container, reason }),
                 Err((error, _)) => return Err(error),
                 Ok(stream) => {
                     let carrier = format!(
@@ -143,19 +155,22 @@ impl PodExec {
         }
     }
 
+    /// What a shell in `place` is given.
+    fn script(&self, agent: &AgentFile, place: &Place, beside: Option<&str>) -> Vec<String> {
+        let who = who();
+        let script = inject::Script { id: &self.id, digest: &agent.digest, who: &who, beside };
+        inject::command(place, &script)
+    }
+
     /// One exec in `place`, with the agent at its other end.
     async fn attach(
         &self,
         client: &Client,
         agent: &AgentFile,
         place: &Place,
-        beside: Option<&str>,
+        command: &[String],
     ) -> Result<ByteStream, (ClusterError, InjectError)> {
-        let who = who();
-        let script = inject::Script { id: &self.id, digest: &agent.digest, who: &who, beside };
-        let [shell, flag, script] = inject::command(place, &script);
-        let words: [&str; 3] = [&shell, &flag, &script];
-        let opened = exec(client, self.pods.namespace(client), place, &words).await;
+        let opened = exec(client, self.pods.namespace(client), place, command).await;
         let mut exec = opened.map_err(|error| {
             let failed = InjectError::Failed(error.to_string());
             (error, failed)
