@@ -81,7 +81,7 @@ pub async fn ensure(
             "{ENDED_MAX} of ours have ended in this pod, and nobody can remove them; delete the \
              pod when you can"
         );
-        return Err(stuck(wanted, &wanted.place.container, why));
+        return Err(unsuited(wanted, &wanted.place.container, why));
     }
     let fresh = format!("{own}{}", known.len());
     let container = json!({
@@ -228,6 +228,11 @@ fn security(pod: &Pod, container: &str, user: Option<u32>) -> serde_json::Value 
 }
 
 fn stuck(wanted: &Wanted<'_>, container: &str, reason: String) -> ClusterError {
+    let reason = format!("{reason} (it is an ephemeral container of the image {})", wanted.image);
+    unsuited(wanted, container, reason)
+}
+
+fn unsuited(wanted: &Wanted<'_>, container: &str, reason: String) -> ClusterError {
     let (pod, container) = (wanted.place.pod.clone(), container.to_owned());
     ClusterError::Unsuited { pod, container, reason }
 }

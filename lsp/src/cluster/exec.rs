@@ -43,7 +43,11 @@ pub async fn exec(
     command: &[String],
 ) -> Result<Exec, ClusterError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
-    let tried = || format!("exec in container {} of pod {}", place.container, place.pod);
+    // Of one of the two rights the API server does not say that it is missing.
+    let tried = || {
+        let Place { container, pod, .. } = place;
+        format!("exec in container {container} of pod {pod} (get and create pods/exec)")
+    };
     let params =
         AttachParams::default().container(&place.container).stdin(true).stdout(true).stderr(true);
     let request = kube::core::Request::new(api.resource_url())

@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use super::agent_file::{self, AgentFile};
 use super::agent_image::is_agent_image;
 use super::client::Server;
+use super::empty;
 use super::ephemeral;
 use super::error::{ClusterError, no_place_for};
 use super::exec::exec;
 use super::forward::port_forward;
 use super::inject::{self, InjectError};
 use super::others::Others;
-use super::pick::{Place, pick};
+use super::pick::{NoPlace, Place, pick};
 use super::pods::Pods;
 use super::workload::{Tier, Workload};
 use crate::carrier::{Bootstrap, BootstrapError, ByteStream, Choice, News, UdpRoute};
@@ -191,8 +192,18 @@ impl PodExec {
     async fn place(&self, server: &Server) -> Result<Place, ClusterError> {
         let pods = self.pods.list(server).await?;
         let workload = &self.pods.workload;
-        let place = pick(workload, &pods, self.last().as_ref())
-            .map_err(|why| no_place_for(workload, self.pods.namespace(&server.client), why))?;
+        let namespace = self.pods.namespace(&server.client);
+        let place = match pick(workload, &pods, self.last().as_ref()) {
+            Ok(place) => place,
+            Err(mut why) => {
+                if let NoPlace::Unknown { .. } = why
+                    && let Some(reason) = empty::why(&server.client, namespace, workload).await
+                {
+                    why = NoPlace::Empty { reason };
+                }
+                return Err(no_place_for(workload, namespace, why));
+            }
+        };
         self.last_tx.send_replace(Some(place.clone()));
         Ok(place)
     }
