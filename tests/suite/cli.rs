@@ -143,7 +143,7 @@ fn forwards_are_added_listed_and_removed() {
     sandbox.run(&["forward", "remove", &format!("0:{port}")]);
     assert!(sandbox.run(&["forward", "list"]).contains("no forwards"));
     fails(&sandbox, &["forward", "remove", "1"], 1);
-    fails(&sandbox, &["forward", "eighty"], 2);
+    fails(&sandbox, &["forward", "80000"], 2);
     sandbox.run(&["down"]);
 }
 
