@@ -287,7 +287,7 @@ fn spawn_logged(context: &Context, command: &AppCommand) -> Result<Process, Wire
     let mut spawned = spawn::command(context, &command.argv, command.cwd.as_deref(), &command.env)?;
     let input = crate::null::null().map_err(|error| WireError::from(&error))?;
     spawned.env(TASK_VAR, &task).stdin(input);
-    spawn::piped(spawned, program, task)
+    spawn::piped(context, spawned, program, task)
 }
 
 /// Reads both outputs into the log, in tasks that go on to the outputs' end;

@@ -1,7 +1,9 @@
 //! The agent's command line. Pure: words in, a command out.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use protocol::limits::AGENT_GRACE;
@@ -17,6 +19,13 @@ towline-agent: serves one target to Towline hubs; a hub starts it
       be that agent
   towline-agent verify DIGEST
       say whether this file is the one with that BLAKE3 digest
+  towline-agent hold --id ID
+      be the command of an ephemeral container that holds nothing but this file
+  towline-agent beside --id ID --run CONTAINER --version V --machine M --digest D
+      in there: attach to the agent that serves the container beside it, if this file
+      is that version's
+  towline-agent clear --id ID
+      in there: end that agent, and remove its directory
   towline-agent --version
 
   --home DIR, for attach and serve: DIR holds this binary and nothing else that is
@@ -37,6 +46,12 @@ pub enum Command {
     Serve(Settings),
     /// Check this binary against a digest, in hex.
     Verify(String),
+    /// Be an ephemeral container's command.
+    Hold(Id),
+    /// Attach from an ephemeral container.
+    Beside(Wanted),
+    /// End what is in an ephemeral container.
+    Clear(Id),
     /// Print the version.
     Version,
     /// Print the usage.
@@ -56,6 +71,44 @@ pub struct Settings {
     pub home: Option<PathBuf>,
 }
 
+/// Names a hub in a container: hexadecimal, so that it can be part of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(String);
+
+/// Longer than any hub's.
+const ID_LEN_MAX: usize = 64;
+
+impl FromStr for Id {
+    type Err = ArgsError;
+
+    fn from_str(text: &str) -> Result<Self, ArgsError> {
+        let is_id = (1..=ID_LEN_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_id { Ok(Self(text.to_owned())) } else { Err(ArgsError::Id) }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which agent a hub wants in an ephemeral container, and beside what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The hub.
+    pub id: Id,
+    /// The id of the container beside this one.
+    pub run: String,
+    /// The hub's version.
+    pub version: String,
+    /// What the hub's own agent is for, as `uname -m` says it.
+    pub machine: String,
+    /// BLAKE3 of the hub's own agent, in hex.
+    pub digest: String,
+}
+
 /// Words that make no command.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgsError {
@@ -68,6 +121,9 @@ pub enum ArgsError {
     /// A value that is no number.
     #[error("{0} needs a number of milliseconds")]
     NoNumber(&'static str),
+    /// What names no hub.
+    #[error("--id needs hexadecimal digits")]
+    Id,
     /// The state directory is missing or not absolute.
     #[error("--state-dir needs an absolute path")]
     StateDir,
@@ -89,6 +145,20 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
         Some("verify") => {
             let digest = words.next().and_then(|word| word.into_string().ok());
             return digest.map(Command::Verify).ok_or(ArgsError::NoValue("verify"));
+        }
+        Some("hold") => {
+            let [id] = values(words, ["--id"])?;
+            return Ok(Command::Hold(id.parse()?));
+        }
+        Some("clear") => {
+            let [id] = values(words, ["--id"])?;
+            return Ok(Command::Clear(id.parse()?));
+        }
+        Some("beside") => {
+            let flags = ["--id", "--run", "--version", "--machine", "--digest"];
+            let [id, run, version, machine, digest] = values(words, flags)?;
+            let id = id.parse()?;
+            return Ok(Command::Beside(Wanted { id, run, version, machine, digest }));
         }
         Some("attach" | "serve") => {}
         _ => return Err(ArgsError::Unknown(verb)),
@@ -121,6 +191,25 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
     Ok(Command::Attach { agent: settings, start })
 }
 
+/// The values of flags, all of which are needed, in any order.
+fn values<const N: usize>(
+    mut words: impl Iterator<Item = OsString>,
+    flags: [&'static str; N],
+) -> Result<[String; N], ArgsError> {
+    let mut values = [const { None }; N];
+    while let Some(word) = words.next() {
+        let Some(at) = flags.iter().position(|flag| word == *flag) else {
+            return Err(ArgsError::Unknown(word));
+        };
+        let value = words.next().and_then(|word| word.into_string().ok());
+        values[at] = Some(value.ok_or(ArgsError::NoValue(flags[at]))?);
+    }
+    match flags.iter().zip(&values).find(|(_, value)| value.is_none()) {
+        Some((flag, _)) => Err(ArgsError::NoValue(flag)),
+        None => Ok(values.map(Option::unwrap_or_default)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,5 +240,20 @@ mod tests {
         assert_eq!(of("serve --state-dir /s --start"), Err(ArgsError::Unknown("--start".into())));
         assert_eq!(of("serve --grace-ms x"), Err(ArgsError::NoNumber("--grace-ms")));
         assert_eq!(of("dance"), Err(ArgsError::Unknown("dance".into())));
+        assert_eq!(of("hold --id 0f"), Ok(Command::Hold(Id("0f".into()))));
+        assert_eq!(of("clear --id ../f"), Err(ArgsError::Id));
+        assert_eq!(of("hold"), Err(ArgsError::NoValue("--id")));
+        assert_eq!(of("hold --id"), Err(ArgsError::NoValue("--id")));
+        assert_eq!(of("hold --run x"), Err(ArgsError::Unknown("--run".into())));
+        assert_eq!(
+            of("beside --digest d --id 0f --run r --machine m --version 1"),
+            Ok(Command::Beside(Wanted {
+                id: Id("0f".into()),
+                run: "r".into(),
+                version: "1".into(),
+                machine: "m".into(),
+                digest: "d".into(),
+            }))
+        );
     }
 }

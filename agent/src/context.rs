@@ -21,6 +21,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// Whether the target is another container than the one that this runs in.
+    pub fn is_beside(&self) -> bool {
+        self.root.starts_with("/proc")
+    }
+
     /// Where `path`, as the target names it, is on this file system. `..` never
     /// climbs above the root.
     pub fn resolve(&self, path: &str) -> PathBuf {

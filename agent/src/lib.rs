@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod args;
+pub mod beside;
 pub mod bootstrap;
 pub mod context;
 pub mod idle;

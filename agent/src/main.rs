@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use agent::args::{self, Command};
-use agent::{bootstrap, chain, serve};
+use agent::{beside, bootstrap, chain, serve};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
@@ -17,13 +17,13 @@ fn main() -> ExitCode {
         }
         Ok(Command::Verify(digest)) => verify(&digest),
         // its output is the channel: complaints go to standard error
-        Ok(Command::Attach { agent, start }) => match bootstrap::attach(&agent, start) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("towline-agent: {}", chain(&error));
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Command::Attach { agent, start }) => ended(bootstrap::attach(&agent, start)),
+        Ok(Command::Hold(id)) => {
+            beside::hold(&id);
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Beside(wanted)) => ended(beside::beside(&wanted)),
+        Ok(Command::Clear(id)) => ended(beside::clear(&id)),
         // whoever started it reads its output until it is ready
         Ok(Command::Serve(settings)) => match run(settings) {
             Ok(()) => ExitCode::SUCCESS,
@@ -35,6 +35,16 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("towline-agent: {error}\n\n{}", args::USAGE);
             ExitCode::from(2)
+        }
+    }
+}
+
+fn ended(result: Result<(), impl std::error::Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("towline-agent: {}", chain(&error));
+            ExitCode::FAILURE
         }
     }
 }

@@ -136,10 +136,12 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Removes what was made for this agent alone: the directory with its binary.
+/// Removes what was made for this agent alone: the directory with its binary. One
+/// that the binary is not in may hold other things, which stay.
 fn remove_home(home: &Path) {
     let ours = null::program().is_ok_and(|exe| exe.parent() == Some(home));
-    if ours && let Err(error) = std::fs::remove_dir_all(home) {
+    let removed = if ours { std::fs::remove_dir_all(home) } else { std::fs::remove_dir(home) };
+    if let Err(error) = removed {
         tracing::warn!(%error, ?home, "unable to remove the agent's directory");
     }
 }

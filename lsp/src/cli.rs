@@ -6,6 +6,7 @@ mod error;
 pub mod flags;
 mod generate;
 mod hub;
+mod image;
 pub mod interrupts;
 pub mod output;
 mod remote;
@@ -78,6 +79,7 @@ async fn dispatch(cli: Cli) -> Result<u8, FaceError> {
         }
         Command::List(list) => cluster::list(&global, list).await?,
         Command::Rbac(rbac) => cluster::rbac(rbac),
+        Command::AgentImage(image) => image::write(&global, &image)?,
         Command::Down => up::down(&global, &workspace(&global)?).await?,
         Command::Status { watch } => {
             simple::status(&global, &workspace(&global)?, watch).await?;

@@ -8,8 +8,10 @@
 //! ```
 
 pub mod agent_file;
+pub mod agent_image;
 pub mod client;
 pub mod contexts;
+mod empty;
 pub mod ephemeral;
 pub mod error;
 pub mod exec;

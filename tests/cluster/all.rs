@@ -33,7 +33,7 @@ fn until_all(shop: &Shop, count: usize, content: &str) {
 fn syncs_go_to_every_pod_of_a_workload() {
     let shop = Shop::new();
     shop.deploy("api", WEB);
-    shop.kubectl(&["scale", "deploy/api", "--replicas=3"]);
+    shop.kubectl(&["scale", "deploy/api", "--replicas=5"]);
     shop.rolled_out("deploy/api");
     let here = shop.sandbox.workspace();
     tree::write(&here, "page = one");
@@ -44,11 +44,11 @@ fn syncs_go_to_every_pod_of_a_workload() {
     }
     fs::write(here.join("page"), "two").expect("an edit");
     shop.run(&["sync", "wait"]);
-    until_all(&shop, 3, "two");
+    until_all(&shop, 5, "two");
 
     // What another pod makes stays there.
     let syncs = shop.status()["syncs"].as_array().expect("a list").clone();
-    assert_eq!(syncs.len(), 3, "{syncs:?}");
+    assert_eq!(syncs.len(), 5, "{syncs:?}");
     let beside = syncs.iter().filter_map(|sync| sync["name"].as_str()?.rsplit_once('@'));
     let other = beside.map(|(_, pod)| pod.to_owned()).next().expect("a sync with another pod");
     shop.kubectl(&["exec", &other, "--", "sh", "-c", "echo its own > /app/made"]);
@@ -56,12 +56,12 @@ fn syncs_go_to_every_pod_of_a_workload() {
     assert!(!here.join("made").exists(), "nothing comes back from another pod");
 
     // They come and go.
-    shop.kubectl(&["scale", "deploy/api", "--replicas=4"]);
-    until_all(&shop, 4, "two");
+    shop.kubectl(&["scale", "deploy/api", "--replicas=6"]);
+    until_all(&shop, 6, "two");
     shop.kubectl(&["delete", "pod", &other, "--wait=false"]);
-    until_all(&shop, 4, "two");
+    until_all(&shop, 6, "two");
     fs::write(here.join("page"), "three").expect("an edit");
-    until_all(&shop, 4, "three");
+    until_all(&shop, 6, "three");
 
     shop.run(&["down"]);
     for pod in pods(&shop) {

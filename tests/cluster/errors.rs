@@ -150,16 +150,109 @@ fn what_does_not_run_is_told_with_its_reason() {
     assert!(said.contains(waits) || said.contains(ended), "{said}");
     let said = shop.fails(4, &["up", "pod/missing"]);
     says(&said, &["container app is in", "Image"]);
+}
+
+#[test]
+fn a_workload_without_a_pod_says_why_to_who_may_ask() {
+    let shop = Shop::new();
     shop.apply(
         "
 apiVersion: v1
 kind: ResourceQuota
 metadata: { name: none, namespace: NAMESPACE }
-spec: { hard: { pods: '2' } }
+spec: { hard: { pods: '0' } }
 ",
     );
+    shop.apply(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: api, namespace: NAMESPACE }
+spec:
+  selector: { matchLabels: { app: api } }
+  template:
+    metadata: { labels: { app: api } }
+    spec: { containers: [{ name: app, image: BUSYBOX, SECURITY }] }
+",
+    );
+    let failure = "jsonpath={.status.conditions[?(@.type=='ReplicaFailure')].message}";
+    wait::until("the quota to be felt", || {
+        let told = shop.kubectl(&["get", "deploy", "api", "-o", failure]);
+        told.contains("exceeded quota").then_some(())
+    });
     let said = shop.fails(4, &["up", "deploy/api"]);
-    says(&said, &["there is no deploy/api", "it has: pod/crashing, pod/missing"]);
+    says(&said, &["there is no deploy/api", "with a pod", "no other pod either"]);
+    shop.kubectl(&["create", "role", "apps", "--verb=get", "--resource=deployments.apps"]);
+    let to = format!("--serviceaccount={}:dev", shop.name);
+    shop.kubectl(&["create", "rolebinding", "apps", "--role=apps", &to]);
+    let said = shop.fails(4, &["up", "deploy/api"]);
+    says(&said, &["deploy/api in namespace", "has no pod", "exceeded quota: none"]);
+    shop.kubectl(&["delete", "resourcequota", "none"]);
+    shop.kubectl(&["scale", "deploy/api", "--replicas=0"]);
+    wait::until("no pod to be left", || {
+        shop.kubectl(&["get", "pods", "-o", "name"]).is_empty().then_some(())
+    });
+    // The condition is of the last attempt to make a pod.
+    wait::until("the scale to be told", || {
+        let output = shop.try_run(&["up", "deploy/api"]);
+        String::from_utf8_lossy(&output.stderr).contains("scaled to 0").then_some(())
+    });
+}
+
+#[test]
+fn each_right_that_is_missing_is_named() {
+    let shop = Shop::new();
+    shop.deploy("api", WEB);
+    let rules = [
+        ("pods", &["get", "list", "watch"][..]),
+        ("pods/exec", &["get", "create"]),
+        ("pods/ephemeralcontainers", &["patch"]),
+    ];
+    // In this order: what a later one starts, an earlier one would find.
+    for (resource, verb) in [
+        ("pods", "list"),
+        ("pods", "get"),
+        ("pods/ephemeralcontainers", "patch"),
+        ("pods/exec", "create"),
+    ] {
+        let rules: Vec<String> = rules
+            .iter()
+            .map(|(of, verbs)| {
+                let left = verbs.iter().filter(|left| (*of, **left) != (resource, verb));
+                let left = left.copied().collect::<Vec<_>>().join(", ");
+                format!("{{ apiGroups: [''], resources: [{of}], verbs: [{left}] }}")
+            })
+            .filter(|rule| !rule.contains("verbs: []"))
+            .collect();
+        shop.apply(&format!(
+            "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{ name: towline, namespace: NAMESPACE }}
+rules: [{}]
+",
+            rules.join(", ")
+        ));
+        let image = cluster().busybox();
+        let up = ["up", "deploy/api", "--tier", "ephemeral", "--agent-image", &image];
+        let said = shop.fails(4, &up);
+        // The API server does not say which one it misses, when it is this one.
+        let missing = match (resource, verb) {
+            ("pods/exec", "create") => "create pods/exec".to_owned(),
+            _ => format!("cannot {verb} resource \"{resource}\""),
+        };
+        says(&said, &[&missing, "towline rbac"]);
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_for_an_ephemeral_container_is_told() {
+    let shop = Shop::new();
+    shop.grant("dev", &["--ephemeral"]);
+    shop.deploy("api", WEB);
+    let image = "127.0.0.1:9/none:1";
+    let up = ["up", "deploy/api", "--tier", "ephemeral", "--agent-image", image];
+    says(&shop.fails(4, &up), &["ephemeral", "Image", image]);
 }
 
 fn pod(name: &str, container: &str) -> String {

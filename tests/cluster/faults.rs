@@ -3,8 +3,10 @@
 //! Prints how long each fault was felt.
 
 use std::any::Any;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,9 +14,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use harness::cluster::Component;
-use harness::wait;
+use harness::{tree, wait};
 
-use crate::shop::{Shop, cluster};
+use crate::shop::{Shop, cluster, get};
 
 /// Echoes on 5432, serves /tmp on 8080; makes what is downloaded.
 const SERVERS: &str = r#"command: [sh, -c, "nc -ll -p 5432 -e cat & dd if=/dev/urandom \
@@ -22,8 +24,10 @@ const SERVERS: &str = r#"command: [sh, -c, "nc -ll -p 5432 -e cat & dd if=/dev/u
 const BIG: usize = 1024 * 1024 * 1024;
 const IDLE: usize = 100;
 const BUSY: usize = 20;
-/// A connection does not stand still for longer, whatever happens.
+/// A connection does not stand still for longer beyond a fault, whatever happens.
 const STANDSTILL: Duration = Duration::from_secs(90);
+/// How long a laptop sleeps.
+const SLEEP: Duration = Duration::from_secs(40);
 
 /// How often everything has to go on while a fault lasts.
 const LONG: usize = 50;
@@ -41,10 +45,17 @@ struct Load {
     echo: String,
 }
 
+/// The longest time without a network: `TOWLINE_OUTAGE_S`, or 30 s.
+fn outage() -> Duration {
+    let asked = std::env::var("TOWLINE_OUTAGE_S").ok();
+    let seconds = asked.map_or(30, |text| text.parse().expect("TOWLINE_OUTAGE_S is a number"));
+    Duration::from_secs(seconds)
+}
+
 /// A connection that does not wait for ever.
 pub fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the forward listens");
-    stream.set_read_timeout(Some(STANDSTILL)).expect("a timeout can be set");
+    stream.set_read_timeout(Some(outage() + STANDSTILL)).expect("a timeout can be set");
     stream.set_nodelay(true).expect("Nagle's algorithm can be turned off");
     stream
 }
@@ -166,6 +177,19 @@ impl Load {
     }
 }
 
+/// Stops the hub for as long as a laptop sleeps, while `meanwhile` happens.
+fn sleep(shop: &Shop, meanwhile: impl FnOnce()) {
+    let hub = shop.status()["pid"].as_i64().expect("the hub's process");
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &hub.to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {name} {hub}");
+    };
+    signal("-STOP");
+    meanwhile();
+    wait::pass(SLEEP);
+    signal("-CONT");
+}
+
 fn lossy() -> Box<dyn Any> {
     Box::new(cluster().lose(5))
 }
@@ -199,6 +223,44 @@ fn a_new_token_in_the_kubeconfig_is_taken_when_the_old_one_is_void() {
     });
     shop.write_kubeconfig("dev");
     echo(&mut stream, 2);
+    shop.run(&["down"]);
+}
+
+/// What shows a process another time of day, which a file tells.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+#[test]
+fn a_clock_that_jumps_is_not_felt() {
+    let shop = Shop::new();
+    shop.deploy(
+        "api",
+        r#"command: [sh, -c, "nc -ll -p 5432 -e cat & exec httpd -f -p 8080 -h /app"]"#,
+    );
+    let here = shop.sandbox.workspace();
+    tree::write(&here, "page = 0");
+    assert!(Path::new(FAKETIME).exists(), "install faketime");
+    let clock = shop.sandbox.path().join("clock");
+    fs::write(&clock, "+0").expect("the time can be told");
+    let up = ["up", "deploy/api", "--sync", ".:/app", "--forward", "0:5432", "--forward", "0:8080"];
+    let mut up = shop.command(&up);
+    up.env("LD_PRELOAD", FAKETIME).env("FAKETIME_TIMESTAMP_FILE", &clock);
+    // As on a laptop: the time of day jumps, the time since its start does not.
+    up.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let up = up.output().expect("it starts");
+    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    let mut stream = connect(&shop.address(0));
+    let web = shop.address(1);
+    for (round, jump) in [(1, "+10h"), (2, "-10h"), (3, "+1h"), (4, "-40d"), (5, "+0")] {
+        fs::write(&clock, jump).expect("the time can be told");
+        echo(&mut stream, round);
+        fs::write(here.join("page"), round.to_string()).expect("an edit");
+        wait::until("the edit to be served", || {
+            (get(&web, "/page")? == round.to_string()).then_some(())
+        });
+        let link = shop.status()["link"].clone();
+        assert_eq!(link["state"], "up", "{jump}: {link}");
+        echo(&mut connect(&shop.address(0)), round);
+    }
     shop.run(&["down"]);
 }
 
@@ -259,7 +321,10 @@ fn connections_live_on_whatever_carries_them_is_killed() {
             ("API server killed", Fault::Brief(&|| cluster().kill(Component::ApiServer))),
             ("kubelet killed", Fault::Brief(&|| cluster().kill(Component::Kubelet))),
             ("containerd killed", Fault::Brief(&|| cluster().kill(Component::Containerd))),
-            ("30 s without a network", Fault::Brief(&|| cluster().outage(Duration::from_secs(30)))),
+            (
+                &format!("{} s without a network", outage().as_secs()),
+                Fault::Brief(&|| cluster().outage(outage())),
+            ),
         ],
     );
 }
@@ -290,6 +355,24 @@ fn connections_live_on_by_udp_with_loss_and_through_an_outage() {
         &[
             ("5 % loss", Fault::Lasting(&lossy)),
             ("5 s without a network", Fault::Brief(&|| cluster().outage(Duration::from_secs(5)))),
+            ("laptop asleep", Fault::Brief(&|| sleep(&shop, || {}))),
+        ],
+    );
+}
+
+#[test]
+fn connections_live_on_while_the_laptop_sleeps() {
+    let shop = Shop::alone();
+    live_on(
+        &shop,
+        "stream",
+        "exec",
+        &[
+            ("laptop asleep", Fault::Brief(&|| sleep(&shop, || {}))),
+            (
+                "laptop asleep, its connections cut",
+                Fault::Brief(&|| sleep(&shop, || cluster().cut_connections())),
+            ),
         ],
     );
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use harness::{rootfs, tree, wait};
 
@@ -58,13 +59,111 @@ fn an_image_without_a_shell_gets_a_container_beside_it() {
     let carrier = works(&shop, &beside);
     assert!(carrier.contains("ephemeral container"), "{carrier}");
     assert!(carrier.contains("no shell"), "{carrier}");
-    // It cannot be removed, so it ends.
-    wait::until("the ephemeral containers to end", || {
-        let running = "jsonpath={.status.ephemeralContainerStatuses[*].state.running}";
-        shop.kubectl(&["get", "pod", "bare", "-o", running]).is_empty().then_some(())
-    });
+    ended(&shop, "bare");
     // And once more.
     works(&shop, &beside);
+}
+
+/// The agent's own image, made and loaded as a user would; its name.
+fn agent_image(shop: &Shop) -> String {
+    const REPOSITORY: &str = "towline.test/towline-agent";
+    let archive = shop.sandbox.path().join("agent.tar");
+    let out = archive.display().to_string();
+    let told = shop.run(&["agent-image", &out, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["platforms"][0], "linux/amd64");
+    let first = fs::read(&archive).expect("the archive");
+    shop.run(&["agent-image", &out]);
+    assert_eq!(fs::read(&archive).expect("the archive"), first, "it is always the same");
+    cluster().load(&archive, &["--base-name", REPOSITORY]);
+    format!("{REPOSITORY}:{}", told["tag"].as_str().expect("a tag"))
+}
+
+/// A container with a web server that may do nothing else.
+fn guarded(image: &str, user: &str) -> String {
+    format!(
+        "
+  containers:
+  - name: app
+    image: {image}
+    imagePullPolicy: IfNotPresent
+    command: [/bin/httpd, -f, -p, '8080', -h, /app]
+    securityContext: {{ allowPrivilegeEscalation: false, runAsNonRoot: true, {user} \
+     readOnlyRootFilesystem: true, capabilities: {{ drop: [ALL] }}, \
+     seccompProfile: {{ type: RuntimeDefault }} }}"
+    )
+}
+
+#[test]
+fn the_agents_own_image_stands_beside_an_image_without_a_shell() {
+    let shop = Shop::new();
+    shop.grant("dev", &["--ephemeral"]);
+    let image = agent_image(&shop);
+    // Its user is the image's own, and what is synced is a volume.
+    let spec = guarded("towline.test/no-shell:1", "");
+    let volume = "\n    volumeMounts: [{ name: app, mountPath: /app }]";
+    let spec = format!("  volumes: [{{ name: app, emptyDir: {{}} }}]{spec}{volume}");
+    shop.pod("bare", &spec);
+    let beside = ["pod/bare", "--agent-image", &image];
+    for _ in 0..2 {
+        let way = works(&shop, &beside);
+        assert!(way.contains("ephemeral container") && way.contains("no shell"), "{way}");
+        ended(&shop, "bare");
+    }
+
+    // What there is no program for is told; what a crash leaves is removed.
+    shop.run(&[&["up"], &beside[..], &["--forward", "0:8080"]].concat());
+    let said = shop.fails(127, &["exec", "--", "ls"]);
+    for word in ["unable to run `ls`", "ephemeral container", "chroot", "--agent-image"] {
+        assert!(said.contains(word), "{said}");
+    }
+    let hub = shop.status()["pid"].as_i64().expect("the hub's process").to_string();
+    let killed = Command::new("kill").args(["-9", &hub]).status();
+    assert!(killed.is_ok_and(|status| status.success()), "kill {hub}");
+    wait::until("the doctor to find it", || {
+        let told = shop.try_run(&["doctor"]).stdout;
+        String::from_utf8_lossy(&told).contains("in pod/bare").then_some(())
+    });
+    shop.run(&["doctor", "--fix"]);
+    ended(&shop, "bare");
+}
+
+#[test]
+fn the_agents_own_image_stands_beside_a_read_only_root() {
+    let shop = Shop::new();
+    shop.grant("dev", &["--ephemeral"]);
+    let image = agent_image(&shop);
+    shop.pod("shut", &guarded(&cluster().busybox(), "runAsUser: 1000,"));
+    let up = ["up", "pod/shut", "--agent-image", &image, "--forward", "0:8080"];
+    shop.run(&up);
+    assert_eq!(get(&shop.address(0), "/none"), None);
+    let way = shop.status()["link"]["bootstrap"].as_str().unwrap_or_default().to_owned();
+    assert!(way.contains("ephemeral container") && way.contains("cannot be written"), "{way}");
+    let hosts = shop.sandbox.path().join("hosts");
+    shop.run(&["cp", ":/etc/hosts", &hosts.display().to_string()]);
+    assert!(fs::read_to_string(hosts).expect("the copy").contains("localhost"));
+    shop.run(&["down"]);
+    ended(&shop, "shut");
+
+    // Another build of the agent is not taken for the hub's.
+    let mut other = fs::read(harness::bins::static_agent()).expect("the agent");
+    other.push(0);
+    let file = shop.sandbox.path().join("agent");
+    fs::write(&file, other).expect("a file");
+    let up = shop.command(&up).env("TOWLINE_AGENT_BIN", &file).output().expect("it starts");
+    let said = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(4), "{said}");
+    assert!(said.contains("holds another agent") && said.contains("agent-image"), "{said}");
+    ended(&shop, "shut");
+}
+
+/// Ephemeral containers cannot be removed, so they end.
+#[track_caller]
+fn ended(shop: &Shop, pod: &str) {
+    wait::until("the ephemeral containers to end", || {
+        let running = "jsonpath={.status.ephemeralContainerStatuses[*].state.running}";
+        shop.kubectl(&["get", "pod", pod, "-o", running]).is_empty().then_some(())
+    });
 }
 
 #[test]

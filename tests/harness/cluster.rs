@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{rootfs, wait};
 
@@ -216,10 +216,7 @@ impl Cluster {
             assert!(nsenter.status().is_ok_and(|status| status.success()), "ip {args}");
         };
         ip("link set twl-node down");
-        let over = Instant::now() + duration;
-        while let Some(left) = over.checked_duration_since(Instant::now()) {
-            std::thread::park_timeout(left); // it may wake early
-        }
+        wait::pass(duration);
         ip("link set twl-node up");
         // The kernel forgets routes with the link.
         ip(&format!("route replace default via 10.99.{}.1", self.number));
@@ -291,17 +288,20 @@ impl Cluster {
             make.status().is_ok_and(|status| status.success()),
             "image {image} could not be made"
         );
+        self.load(&archive, &[]);
+    }
+
+    /// Loads an archive of images; `how` are flags of `ctr images import`.
+    ///
+    /// # Panics
+    /// When it cannot be loaded.
+    pub fn load(&self, archive: &Path, how: &[&str]) {
         let mut load = Command::new("ctr");
-        load.arg("-a")
-            .arg(self.folder.join("containerd.sock"))
-            .args(["-n", "k8s.io", "images", "import"])
-            .arg(&archive);
+        load.arg("-a").arg(self.folder.join("containerd.sock"));
+        load.args(["-n", "k8s.io", "images", "import"]).args(how).arg(archive);
         let loaded = load.output().expect("ctr can be started: install containerd");
-        assert!(
-            loaded.status.success(),
-            "image {image}: {}",
-            String::from_utf8_lossy(&loaded.stderr)
-        );
+        let said = String::from_utf8_lossy(&loaded.stderr);
+        assert!(loaded.status.success(), "{}: {said}", archive.display());
     }
 
     fn base_images(&self) {

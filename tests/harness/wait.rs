@@ -22,6 +22,14 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Lets time pass: for how long a fault lasts, never for something to have happened.
+pub fn pass(duration: Duration) {
+    let over = Instant::now() + duration;
+    while let Some(left) = over.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left); // it may wake early
+    }
+}
+
 /// [`until`] for async tests.
 ///
 /// # Panics

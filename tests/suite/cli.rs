@@ -143,7 +143,7 @@ fn forwards_are_added_listed_and_removed() {
     sandbox.run(&["forward", "remove", &format!("0:{port}")]);
     assert!(sandbox.run(&["forward", "list"]).contains("no forwards"));
     fails(&sandbox, &["forward", "remove", "1"], 1);
-    fails(&sandbox, &["forward", "eighty"], 2);
+    fails(&sandbox, &["forward", "80000"], 2);
     sandbox.run(&["down"]);
 }
 
@@ -248,6 +248,19 @@ fn completions_and_manual_pages_are_generated() {
     let pages = std::fs::read_dir(sandbox.workspace().join("pages")).expect("pages").count();
     assert!(pages > 15, "{pages}");
     serde_json::from_str::<Value>(&sandbox.run(&["schema"])).expect("the schema is JSON");
+}
+
+#[test]
+fn an_agent_that_needs_libraries_makes_no_image() {
+    let sandbox = Sandbox::new();
+    let out = sandbox.path().join("agent.tar");
+    let mut make = sandbox.command(&["agent-image", &out.display().to_string()]);
+    let made = make.env("TOWLINE_AGENT_BIN", &harness::bins::bins().agent).output();
+    let made = made.expect("towline can be started");
+    assert_eq!(made.status.code(), Some(1));
+    let said = stderr(&made);
+    assert!(said.contains("needs libraries") && said.contains("cargo agent-static"), "{said}");
+    assert!(!out.exists());
 }
 
 #[test]

@@ -15,6 +15,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rcgen", &["protocol/src/io/"]),
     ("notify", &["lsp/src/config/watch.rs"]),
     ("kube", &["lsp/src/cluster"]),
+    ("tar", &["lsp/src/cluster/agent_image.rs"]),
+    ("sha2", &["lsp/src/cluster/agent_image.rs"]),
     ("k8s_openapi", &["lsp/src/cluster"]),
     ("ignore", &["protocol/src/io/fs/"]),
     ("hickory_resolver", &["agent/src/dns"]),

@@ -18,6 +18,11 @@ use crate::context::Context;
 /// and session is still found.
 pub(crate) const TASK_VAR: &str = "TOWLINE_TASK";
 
+/// Why a program that the target may have cannot be run.
+const NOT_BESIDE: &str = "no such program in the ephemeral container that the agent is in; those \
+    of the container beside it cannot be run from here, as that takes the right to chroot; name \
+    an image that has it with --agent-image";
+
 /// Room in a pipe, in bytes: at the usual 64 KiB each wake-up carries little.
 const PIPE_LEN: usize = 1024 * 1024;
 
@@ -50,7 +55,8 @@ pub(crate) fn spawn(context: &Context, exec: &Exec) -> Result<Process, WireError
     let program = exec.argv.first().cloned().unwrap_or_else(|| "the shell".to_owned());
     match exec.tty {
         Some(size) => {
-            let terminal = |error| failed(&program, "open a terminal for", &pty_error(error));
+            let terminal =
+                |error| failed(context, &program, "open a terminal for", &pty_error(error));
             let (pty, pts) = pty_process::open().map_err(terminal)?;
             pty.resize(super::pty_size(size)).map_err(terminal)?;
             if !exec.env.iter().any(|(name, _)| name == "TERM") {
@@ -58,7 +64,7 @@ pub(crate) fn spawn(context: &Context, exec: &Exec) -> Result<Process, WireError
             }
             let child = pty_process::Command::from(command)
                 .spawn(pts)
-                .map_err(|error| failed(&program, "run", &pty_error(error)))?;
+                .map_err(|error| failed(context, &program, "run", &pty_error(error)))?;
             let tree = Tree::of(&child, task);
             let (out, stdin) = pty.into_split();
             Ok(Process {
@@ -71,19 +77,20 @@ pub(crate) fn spawn(context: &Context, exec: &Exec) -> Result<Process, WireError
         }
         None => {
             command.stdin(Stdio::piped());
-            piped(command, &program, task)
+            piped(context, command, &program, task)
         }
     }
 }
 
 /// Starts `command` with its output in pipes and a process group of its own.
 pub(crate) fn piped(
+    context: &Context,
     mut command: Command,
     program: &str,
     task: String,
 ) -> Result<Process, WireError> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| failed(program, "run", &error))?;
+    let mut child = command.spawn().map_err(|error| failed(context, program, "run", &error))?;
     let tree = Tree::of(&child, task);
     let stdin = child.stdin.take();
     let (Some(out), err) = (child.stdout.take(), child.stderr.take()) else {
@@ -168,9 +175,10 @@ fn of_uid(passwd: &str, uid: u32) -> Option<PathBuf> {
     })
 }
 
-fn failed(program: &str, what: &str, error: &std::io::Error) -> WireError {
+fn failed(context: &Context, program: &str, what: &str, error: &std::io::Error) -> WireError {
     let mut wire = WireError::from(error);
     let reason = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NOENT) if context.is_beside() => NOT_BESIDE.to_owned(),
         Some(rustix::io::Errno::NOENT) => "no such program on the target".to_owned(),
         Some(rustix::io::Errno::NOEXEC) => {
             wire.code = ErrorCode::PermissionDenied; // there, but not executable

@@ -89,6 +89,8 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
+    /// Write an image of the agent for ephemeral containers: an OCI archive
+    AgentImage(AgentImage),
     /// Bring a port of the target to localhost
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Forward(Forward),
@@ -174,7 +176,8 @@ pub struct Up {
     /// an ephemeral container beside it) [default: what works, in this order]
     #[arg(long, value_name = "TIER", requires = "target")]
     pub tier: Option<String>,
-    /// The image of ephemeral containers; it needs a shell, as busybox has
+    /// The image of ephemeral containers: one that `agent-image` made, or one that has a
+    /// shell, as busybox
     #[arg(long, value_name = "IMAGE", requires = "target")]
     pub agent_image: Option<String>,
     /// Sync to every pod of the workload; everything else goes to one of them
@@ -242,6 +245,22 @@ pub struct Rbac {
     /// Bind it to this ServiceAccount, NAME or NAMESPACE/NAME (again for more)
     #[arg(long, value_name = "NAME")]
     pub service_account: Vec<String>,
+}
+
+/// `agent-image`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The image is known by the last part of its repository, so keep it `towline-agent`:
+  skopeo copy --all oci-archive:OUT.tar docker://registry.example/towline-agent:TAG
+  ctr -n k8s.io images import --base-name registry.example/towline-agent OUT.tar
+  towline up deploy/api --agent-image registry.example/towline-agent:TAG")]
+pub struct AgentImage {
+    /// Where to write it
+    #[arg(value_name = "OUT.tar")]
+    pub out: PathBuf,
+    /// A static agent for another architecture, amd64 or arm64 (again for more)
+    #[arg(long, value_name = "ARCH=FILE")]
+    pub add: Vec<String>,
 }
 
 /// `forward`.

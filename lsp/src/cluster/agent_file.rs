@@ -1,4 +1,4 @@
-//! The agent's binary for containers: one static file, checked before it is sent.
+//! The agent's binary for containers: one static file, checked before it is used.
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,14 @@ pub fn load() -> Result<AgentFile, ClusterError> {
             list.join(", ")
         )));
     };
+    read(path)
+}
+
+/// Reads one that somebody named.
+///
+/// # Errors
+/// [`ClusterError::NoAgent`].
+pub fn read(path: &Path) -> Result<AgentFile, ClusterError> {
     let bytes = std::fs::read(path).map_err(|error| {
         ClusterError::NoAgent(format!("unable to read the agent {}: {error}", path.display()))
     })?;

@@ -11,6 +11,7 @@ use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
+use super::agent_image::{self, is_agent_image};
 use super::error::ClusterError;
 use super::pick::{self, Place};
 
@@ -38,7 +39,7 @@ while [ -d /tmp/.towline-$id ]; do sleep 1; done"#;
 pub struct Wanted<'a> {
     /// Beside this.
     pub place: &'a Place,
-    /// From this image, which has a shell.
+    /// From this image, which has a shell or is the agent's own.
     pub image: &'a str,
     /// For this hub.
     pub id: &'a str,
@@ -80,14 +81,14 @@ pub async fn ensure(
             "{ENDED_MAX} of ours have ended in this pod, and nobody can remove them; delete the \
              pod when you can"
         );
-        return Err(stuck(wanted, &wanted.place.container, why));
+        return Err(unsuited(wanted, &wanted.place.container, why));
     }
     let fresh = format!("{own}{}", known.len());
     let container = json!({
         "name": fresh,
         "image": wanted.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", format!("id={}; {LOOP}", wanted.id)],
+        "command": command(wanted),
         "targetContainerName": wanted.place.container,
         "securityContext": security(&pod, &wanted.place.container, user),
     });
@@ -98,6 +99,14 @@ pub async fn ensure(
         .await
         .map_err(ClusterError::api(tried))?;
     started(&api, wanted, &fresh).await
+}
+
+/// What the container does: wait for the agent, and for its end.
+fn command(wanted: &Wanted<'_>) -> Vec<String> {
+    if is_agent_image(wanted.image) {
+        return [agent_image::PROGRAM, "hold", "--id", wanted.id].map(str::to_owned).to_vec();
+    }
+    vec!["sh".to_owned(), "-c".to_owned(), format!("id={}; {LOOP}", wanted.id)]
 }
 
 fn of_pod(pod: &Pod) -> impl Iterator<Item = &EphemeralContainer> {
@@ -219,15 +228,36 @@ fn security(pod: &Pod, container: &str, user: Option<u32>) -> serde_json::Value 
 }
 
 fn stuck(wanted: &Wanted<'_>, container: &str, reason: String) -> ClusterError {
+    let reason = format!("{reason} (it is an ephemeral container of the image {})", wanted.image);
+    unsuited(wanted, container, reason)
+}
+
+fn unsuited(wanted: &Wanted<'_>, container: &str, reason: String) -> ClusterError {
     let (pod, container) = (wanted.place.pod.clone(), container.to_owned());
     ClusterError::Unsuited { pod, container, reason }
 }
 
-/// Ephemeral containers of any hub, with the pod's name.
-pub fn all(pod: &Pod) -> Vec<(String, String, State)> {
+/// An ephemeral container of some hub.
+pub struct Beside {
+    /// The pod.
+    pub pod: String,
+    /// Its name.
+    pub container: String,
+    /// Whether there is nothing but the agent in it.
+    pub bare: bool,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// Ephemeral containers of any hub.
+pub fn all(pod: &Pod) -> Vec<Beside> {
     of_pod(pod)
-        .map(|container| &container.name)
-        .filter(|name| name.starts_with(PREFIX))
-        .map(|name| (pick::name(pod).to_owned(), name.clone(), state(pod, name)))
+        .filter(|container| container.name.starts_with(PREFIX))
+        .map(|container| Beside {
+            pod: pick::name(pod).to_owned(),
+            container: container.name.clone(),
+            bare: container.image.as_deref().is_some_and(is_agent_image),
+            running: state(pod, &container.name) == State::Running,
+        })
         .collect()
 }

@@ -104,7 +104,7 @@ fn explain(error: &kube::Error) -> String {
             ),
             403 => format!(
                 "{}; ask an administrator for it (`towline rbac` prints the Role)",
-                status.message
+                status.message.trim_end_matches([':', ' '])
             ),
             _ => status.message.clone(),
         },
@@ -116,7 +116,9 @@ fn explain(error: &kube::Error) -> String {
 fn no_place(workload: &str, namespace: &str, why: &NoPlace) -> String {
     match why {
         NoPlace::Unknown { known } if known.is_empty() => {
-            format!("there is no {workload} in namespace {namespace}, and no other pod either")
+            format!(
+                "there is no {workload} in namespace {namespace} with a pod, and no other pod either"
+            )
         }
         NoPlace::Unknown { known } => {
             let name = workload.split_whitespace().next().unwrap_or_default();
@@ -128,7 +130,12 @@ fn no_place(workload: &str, namespace: &str, why: &NoPlace) -> String {
             if more > 0 {
                 list.push_str(&format!(" and {more} more"));
             }
-            format!("there is no {workload} in namespace {namespace}; {near}it has: {list}")
+            format!(
+                "there is no {workload} in namespace {namespace} with a pod; {near}it has: {list}"
+            )
+        }
+        NoPlace::Empty { reason } => {
+            format!("{workload} in namespace {namespace} has no pod: {reason}")
         }
         NoPlace::NotRunning { reasons } => {
             let list = reasons.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");

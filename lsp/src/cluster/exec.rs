@@ -40,14 +40,18 @@ pub async fn exec(
     client: &Client,
     namespace: &str,
     place: &Place,
-    command: &[&str],
+    command: &[String],
 ) -> Result<Exec, ClusterError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
-    let tried = || format!("exec in container {} of pod {}", place.container, place.pod);
+    // Of one of the two rights the API server does not say that it is missing.
+    let tried = || {
+        let Place { container, pod, .. } = place;
+        format!("exec in container {container} of pod {pod} (get and create pods/exec)")
+    };
     let params =
         AttachParams::default().container(&place.container).stdin(true).stdout(true).stderr(true);
     let request = kube::core::Request::new(api.resource_url())
-        .exec(&place.pod, command.iter().copied(), &params)
+        .exec(&place.pod, command, &params)
         .map_err(|error| ClusterError::api(tried())(kube::Error::BuildRequest(error)))?;
     let connection = client.connect(request).await.map_err(ClusterError::api(tried()))?;
     let complaints = Complaints::default();
@@ -72,7 +76,7 @@ pub async fn run(
     client: &Client,
     namespace: &str,
     place: &Place,
-    command: &[&str],
+    command: &[String],
 ) -> Result<String, ClusterError> {
     let exec = exec(client, namespace, place, command).await?;
     let mut said = Vec::new();

@@ -21,7 +21,7 @@ pub async fn port_forward(
     port: u16,
 ) -> Result<ByteStream, ClusterError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
-    let tried = || format!("forward to a port of pod {pod}");
+    let tried = || format!("forward to a port of pod {pod} (get and create pods/portforward)");
     let request = kube::core::Request::new(api.resource_url())
         .portforward(pod, &[port])
         .map_err(|error| ClusterError::api(tried())(kube::Error::BuildRequest(error)))?;

@@ -10,13 +10,19 @@
 //! | `towline-none REASONS` | no directory will do |
 //! | `towline-bad REASON` | what arrived is not the agent, or does not run here |
 //! | `towline-user UID` | the target's processes are another user's |
+//! | `towline-version VERSION DIGEST` | the image's agent is of another version |
+//!
+//! An image of the agent's own has no shell: there the agent does what the script
+//! does, and says the same.
 
 use std::io::Write;
 use std::time::Duration;
 
+use protocol::version::VERSION;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::agent_file::AgentFile;
+use super::agent_image;
 use super::exec::Exec;
 use super::pick::Place;
 
@@ -140,6 +146,15 @@ pub enum InjectError {
         /// What the agent's file says.
         ours: &'static str,
     },
+    /// The image holds the agent of another version.
+    #[error(
+        "its image holds another agent ({theirs}) than this hub's ({VERSION}): make it again with \
+         `towline agent-image` and push it under a tag of its own"
+    )]
+    OtherVersion {
+        /// What it said it is: version, digest.
+        theirs: String,
+    },
     /// It did not work out.
     #[error("{0}")]
     Failed(String),
@@ -159,30 +174,53 @@ pub struct Script<'a> {
 }
 
 /// The command that an exec has to run.
-pub fn command(place: &Place, script: &Script<'_>) -> [String; 3] {
+pub fn command(place: &Place, script: &Script<'_>) -> Vec<String> {
     let Script { id, digest, who, beside } = script;
     let places = if beside.is_some() { "/tmp".to_owned() } else { places(place) };
-    // `containerd://ID`, of which cgroups name ID.
-    let run = beside.map_or("", |run| run.rsplit('/').next().unwrap_or_default());
-    let run: String = run.chars().filter(char::is_ascii_alphanumeric).collect();
+    let run = beside.map(run_of).unwrap_or_default();
     let who: String =
         who.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).collect();
     let script =
         format!("id={id} digest={digest} who='{who}' places='{places}' run='{run}' root=/{SCRIPT}");
-    ["sh".into(), "-c".into(), script]
+    shell(script)
+}
+
+/// The same in an ephemeral container of the agent's own image, beside the container
+/// whose id is `run`.
+pub fn beside(id: &str, agent: &AgentFile, run: &str) -> Vec<String> {
+    let machine = agent.machine.unwrap_or("unknown");
+    let run = run_of(run);
+    let (program, digest) = (agent_image::PROGRAM, agent.digest.as_str());
+    let words = [program, "beside", "--id", id, "--run", &run, "--version", VERSION];
+    words.into_iter().chain(["--machine", machine, "--digest", digest]).map(str::to_owned).collect()
+}
+
+/// Of `containerd://ID`, what control groups name.
+fn run_of(run: &str) -> String {
+    let id = run.rsplit('/').next().unwrap_or_default();
+    id.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+fn shell(script: String) -> Vec<String> {
+    vec!["sh".into(), "-c".into(), script]
 }
 
 /// The command that tells of agents, one a line: `towline-found HOME STATE WHO`.
-pub fn find(place: &Place) -> [String; 3] {
+pub fn find(place: &Place) -> Vec<String> {
     let places = places(place);
-    ["sh".into(), "-c".into(), format!("places='{places}'{FIND}")]
+    shell(format!("places='{places}'{FIND}"))
 }
 
 /// The command that removes what hub `id` has there, one line for each directory:
 /// `towline-removed HOME`.
-pub fn remove(place: &Place, id: &str) -> [String; 3] {
+pub fn remove(place: &Place, id: &str) -> Vec<String> {
     let places = places(place);
-    ["sh".into(), "-c".into(), format!("id={id} places='{places}'{REMOVE}")]
+    shell(format!("id={id} places='{places}'{REMOVE}"))
+}
+
+/// The same in an ephemeral container of the agent's own image.
+pub fn clear(id: &str) -> Vec<String> {
+    [agent_image::PROGRAM, "clear", "--id", id].map(str::to_owned).to_vec()
 }
 
 fn places(place: &Place) -> String {
@@ -236,6 +274,9 @@ pub async fn inject(exec: &mut Exec, agent: &AgentFile) -> Result<(), InjectErro
                     Ok(user) => InjectError::OtherUser(user),
                     Err(_) => failed("the files of the target are out of reach".to_owned()),
                 });
+            }
+            "towline-version" => {
+                return Err(InjectError::OtherVersion { theirs: rest.trim().to_owned() });
             }
             "towline-bad" => return Err(failed(format!("it does not run there: {rest}"))),
             _ => return Err(failed(format!("the container's shell said `{line}`"))),

@@ -91,11 +91,11 @@ pub async fn list(
             .map(|place| find(&client, &namespace, place))
             .buffer_unordered(AT_ONCE);
         let found: Vec<Found> = found.collect::<Vec<_>>().await.into_iter().flatten().collect();
-        let beside = pods.iter().flat_map(ephemeral::all).map(|(pod, container, state)| Found {
-            pod,
-            container,
+        let beside = pods.iter().flat_map(ephemeral::all).map(|beside| Found {
+            pod: beside.pod,
+            container: beside.container,
             home: String::new(),
-            running: state == ephemeral::State::Running,
+            running: beside.running,
             who: "ephemeral container".to_owned(),
         });
         let found: Vec<Found> = found.into_iter().chain(beside).collect();
@@ -124,21 +124,25 @@ pub async fn remove(workload: &Workload, id: &str) -> Result<Vec<String>, Cluste
         let pod = pods.iter().find(|pod| pick::name(pod) == place.pod);
         let beside = pod.into_iter().flat_map(ephemeral::all);
         let beside = beside
-            .filter(|(_, name, state)| {
-                name.starts_with(&own) && *state == ephemeral::State::Running
-            })
-            .map(|(_, container, _)| Place { container, ..place.clone() });
-        beside.chain([place.clone()]).collect::<Vec<_>>()
+            .filter(|beside| beside.container.starts_with(&own) && beside.running)
+            .map(|beside| (Place { container: beside.container, ..place.clone() }, beside.bare));
+        beside.chain([(place.clone(), false)]).collect::<Vec<_>>()
     });
     let removed = futures_util::stream::iter(places)
-        .map(|place| remove_in(&client, &namespace, place, id))
+        .map(|(place, bare)| remove_in(&client, &namespace, place, bare, id))
         .buffer_unordered(AT_ONCE);
     Ok(removed.collect::<Vec<_>>().await.into_iter().flatten().collect())
 }
 
-async fn remove_in(client: &Client, namespace: &str, place: Place, id: &str) -> Vec<String> {
-    let [shell, flag, script] = inject::remove(&place, id);
-    let said = exec::run(client, namespace, &place, &[&shell, &flag, &script]).await;
+async fn remove_in(
+    client: &Client,
+    namespace: &str,
+    place: Place,
+    bare: bool,
+    id: &str,
+) -> Vec<String> {
+    let command = if bare { inject::clear(id) } else { inject::remove(&place, id) };
+    let said = exec::run(client, namespace, &place, &command).await;
     let said = said.unwrap_or_default(); // it has no shell, so it has no agent of ours
     let homes = said.lines().filter_map(|line| line.strip_prefix("towline-removed "));
     homes.map(|home| format!("{}:{home}", place.pod)).collect()
@@ -173,8 +177,8 @@ fn row(name: &str, pods: &[Pod]) -> Option<Row> {
 }
 
 async fn find(client: &Client, namespace: &str, place: Place) -> BTreeSet<Found> {
-    let [shell, flag, script] = inject::find(&place);
-    let said = exec::run(client, namespace, &place, &[&shell, &flag, &script]).await;
+    let command = inject::find(&place);
+    let said = exec::run(client, namespace, &place, &command).await;
     let said = said.unwrap_or_default(); // it has no shell, so it has no agent of ours
     said.lines().filter_map(|line| found(line, &place)).collect()
 }

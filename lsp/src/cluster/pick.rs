@@ -58,6 +58,11 @@ pub enum NoPlace {
         /// What the namespace has.
         known: Vec<String>,
     },
+    /// It is there, and has no pod.
+    Empty {
+        /// Why, as far as it is known.
+        reason: String,
+    },
     /// It has pods, none of which runs.
     NotRunning {
         /// What they wait for.
@@ -76,7 +81,7 @@ impl NoPlace {
     /// In a few words.
     pub fn in_short(&self) -> String {
         match self {
-            Self::Unknown { .. } => "it has no pod".to_owned(),
+            Self::Unknown { .. } | Self::Empty { .. } => "it has no pod".to_owned(),
             Self::NotRunning { reasons } => reasons.first().cloned().unwrap_or_default(),
             Self::NoContainer { .. } => "its pod has no such container".to_owned(),
         }

@@ -8,14 +8,16 @@ use protocol::io::replica::BoxFuture;
 use tokio::sync::watch;
 
 use super::agent_file::{self, AgentFile};
+use super::agent_image::is_agent_image;
 use super::client::Server;
+use super::empty;
 use super::ephemeral;
 use super::error::{ClusterError, no_place_for};
 use super::exec::exec;
 use super::forward::port_forward;
 use super::inject::{self, InjectError};
 use super::others::Others;
-use super::pick::{Place, pick};
+use super::pick::{NoPlace, Place, pick};
 use super::pods::Pods;
 use super::workload::{Tier, Workload};
 use crate::carrier::{Bootstrap, BootstrapError, ByteStream, Choice, News, UdpRoute};
@@ -74,7 +76,8 @@ impl PodExec {
         if self.pods.workload.tier == Some(Tier::Ephemeral) {
             return self.beside(client, agent, &place, "asked for").await;
         }
-        match self.attach(client, agent, &place, None).await {
+        let command = self.script(agent, &place, None);
+        match self.attach(client, agent, &place, &command).await {
             Err((ClusterError::Inject { pod, container, reason }, InjectError::Unsuited(why)))
                 if self.pods.workload.tier.is_none() =>
             {
@@ -82,8 +85,9 @@ impl PodExec {
                     return self.beside(client, agent, &place, &why).await;
                 }
                 let reason = format!(
-                    "{reason}; an ephemeral container can stand beside it: name an image that \
-                     has a shell with --agent-image (or {IMAGE_VARIABLE})"
+                    "{reason}; an ephemeral container can stand beside it: name an image with \
+                     --agent-image (or {IMAGE_VARIABLE}), one that has a shell or one that \
+                     `towline agent-image` made"
                 );
                 Err(ClusterError::Unsuited { pod, container, reason })
             }
@@ -114,8 +118,8 @@ impl PodExec {
                 pod: place.pod.clone(),
                 container: place.container.clone(),
                 reason: format!(
-                    "an ephemeral container needs an image with a shell: --agent-image, or \
-                     {IMAGE_VARIABLE}"
+                    "an ephemeral container needs an image, one that has a shell or one that \
+                     `towline agent-image` made: --agent-image, or {IMAGE_VARIABLE}"
                 ),
             });
         };
@@ -125,12 +129,21 @@ impl PodExec {
             let wanted = ephemeral::Wanted { place, image: &image, id: &self.id, user };
             let container = ephemeral::ensure(client, self.pods.namespace(client), &wanted).await?;
             let inside = Place { container: container.clone(), ..place.clone() };
-            match self.attach(client, agent, &inside, Some(&place.run)).await {
+            let command = if is_agent_image(&image) {
+                inject::beside(&self.id, agent, &place.run)
+            } else {
+                self.script(agent, &inside, Some(&place.run))
+            };
+            match self.attach(client, agent, &inside, &command).await {
                 // The image's own user is not the target's: once more as that one.
                 Err((_, InjectError::OtherUser(other))) if !asked => {
                     asked = true;
                     *locked(&self.user) = Some(other);
                 }
+                Err((
+                    ClusterError::Inject { pod, container, reason },
+                    InjectError::OtherVersion { .. },
+                )) => return Err(ClusterError::Unsuited { pod, container, reason }),
                 Err((error, _)) => return Err(error),
                 Ok(stream) => {
                     let carrier = format!(
@@ -143,19 +156,22 @@ impl PodExec {
         }
     }
 
+    /// What a shell in `place` is given.
+    fn script(&self, agent: &AgentFile, place: &Place, beside: Option<&str>) -> Vec<String> {
+        let who = who();
+        let script = inject::Script { id: &self.id, digest: &agent.digest, who: &who, beside };
+        inject::command(place, &script)
+    }
+
     /// One exec in `place`, with the agent at its other end.
     async fn attach(
         &self,
         client: &Client,
         agent: &AgentFile,
         place: &Place,
-        beside: Option<&str>,
+        command: &[String],
     ) -> Result<ByteStream, (ClusterError, InjectError)> {
-        let who = who();
-        let script = inject::Script { id: &self.id, digest: &agent.digest, who: &who, beside };
-        let [shell, flag, script] = inject::command(place, &script);
-        let words: [&str; 3] = [&shell, &flag, &script];
-        let opened = exec(client, self.pods.namespace(client), place, &words).await;
+        let opened = exec(client, self.pods.namespace(client), place, command).await;
         let mut exec = opened.map_err(|error| {
             let failed = InjectError::Failed(error.to_string());
             (error, failed)
@@ -176,8 +192,18 @@ impl PodExec {
     async fn place(&self, server: &Server) -> Result<Place, ClusterError> {
         let pods = self.pods.list(server).await?;
         let workload = &self.pods.workload;
-        let place = pick(workload, &pods, self.last().as_ref())
-            .map_err(|why| no_place_for(workload, self.pods.namespace(&server.client), why))?;
+        let namespace = self.pods.namespace(&server.client);
+        let place = match pick(workload, &pods, self.last().as_ref()) {
+            Ok(place) => place,
+            Err(mut why) => {
+                if let NoPlace::Unknown { .. } = why
+                    && let Some(reason) = empty::why(&server.client, namespace, workload).await
+                {
+                    why = NoPlace::Empty { reason };
+                }
+                return Err(no_place_for(workload, namespace, why));
+            }
+        };
         self.last_tx.send_replace(Some(place.clone()));
         Ok(place)
     }
