@@ -1,0 +1,34 @@
+-- The configuration of the language server `towline lsp`, as `vim.lsp.config`
+-- reads it. Owns what is said to the server at its start; the rest is under
+-- lua/towline.
+
+return {
+  cmd = { require("towline.settings").binary, "lsp" },
+  -- No `filetypes`: every file of a workspace is synced, so every one is attached.
+  root_markers = { "towline.yaml", ".git" },
+  root_dir = function(bufnr, on_dir)
+    local root = require("towline.client").root_of(bufnr)
+    if root then
+      on_dir(root)
+    end
+  end,
+  workspace_required = true,
+  init_options = { face = "nvim" },
+  handlers = {
+    ["towline/status"] = function(_, params)
+      require("towline.status").receive(params)
+    end,
+  },
+  -- What code actions and lenses name, done with windows of ours.
+  commands = {
+    ["towline.diff"] = function(command)
+      require("towline.conflicts").diff(command.arguments[1].path)
+    end,
+    ["towline.shell"] = function()
+      require("towline.terminal").shell()
+    end,
+  },
+  on_exit = function(_, _, client_id)
+    require("towline.client").exited(client_id)
+  end,
+}

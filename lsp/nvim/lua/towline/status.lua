@@ -1,0 +1,96 @@
+-- Keeps the one status of each workspace, as its server last told it, and tells
+-- whoever shows it: the event `User TowlineStatus`, with the same in `data`.
+
+local M = {}
+
+---@type table<string, table> by root
+local known = {}
+
+local function announce(root, state)
+  local event = { pattern = "TowlineStatus", modeline = false, data = state }
+  event.data = event.data or { root = vim.uri_from_fname(root), conflicts = {} }
+  vim.api.nvim_exec_autocmds("User", event)
+  vim.cmd.redrawstatus({ bang = true })
+end
+
+--- How many edits came from the target.
+local function arrived(state)
+  local count = 0
+  for _, sync in ipairs(state and state.status and state.status.syncs or {}) do
+    count = count + sync.applied_alpha
+  end
+  return count
+end
+
+--- Takes the parameters of `towline/status`.
+---@param state table
+function M.receive(state)
+  local root = vim.uri_to_fname(state.root)
+  local before = known[root]
+  known[root] = state
+  if arrived(state) ~= arrived(before) then
+    require("towline.buffers").reload(root)
+  end
+  announce(root, state)
+end
+
+--- The server of this workspace is gone.
+---@param root string
+function M.forget(root)
+  known[root] = nil
+  announce(root, nil)
+end
+
+--- What is known of a workspace.
+---@param root string
+---@return table?
+function M.of(root)
+  return known[root]
+end
+
+--- What is known of the workspace that a command means.
+---@return table?
+function M.current()
+  return known[require("towline.client").root()]
+end
+
+local function words(status)
+  local readiness, link = status.readiness, status.link or {}
+  if readiness.state == "idle" then
+    return "not up"
+  elseif readiness.state == "failed" then
+    return "failed"
+  elseif link.state == "reconnecting" then
+    return "reconnecting"
+  elseif link.state == "connecting" then
+    return "connecting"
+  elseif readiness.state == "pending" then
+    return "waits for " .. readiness.waiting_for
+  end
+  local round_trip = link.state == "up" and (" %.1f ms"):format(link.rtt_us / 1000) or ""
+  return (status.target or "up") .. round_trip
+end
+
+--- A few words for a statusline; `%` is escaped.
+---@return string
+function M.statusline()
+  local state = M.current()
+  if not state then
+    return ""
+  end
+  local status = state.status
+  local text = "towline: " .. (status and words(status) or "not up")
+  for _, sync in ipairs(status and status.syncs or {}) do
+    local phase = sync.phase.phase
+    if phase == "paused" or phase == "braked" or phase == "halted" then
+      text = ("%s, %s %s"):format(text, sync.name, phase)
+    end
+  end
+  local conflicts = #(state.conflicts or {})
+  if conflicts > 0 then
+    text = ("%s, %d conflict%s"):format(text, conflicts, conflicts == 1 and "" or "s")
+  end
+  return (text:gsub("%%", "%%%%"))
+end
+
+return M
