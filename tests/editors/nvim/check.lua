@@ -59,7 +59,7 @@ function M.eventually(name, condition)
     value, detail = condition()
     return value
   end
-  vim.wait(PATIENCE_MS, holds, 5)
+  vim.wait(PATIENCE_MS, holds, 1)
   M.that(name, value, detail)
   return value
 end

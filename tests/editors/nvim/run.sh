@@ -5,6 +5,7 @@
 # usage: run.sh [DIR]     DIR keeps the Neovim between runs
 #
 # TOWLINE_TEST_TARGET     a target other than a new directory, as `up` takes it
+# TOWLINE_TEST_PICKS      what is picked on the way there: CONTEXT,NAMESPACE,WORKLOAD,CONTAINER
 # TOWLINE_TEST_PLACE      the synced directory there [/app]
 # TOWLINE_TEST_PYTHON     the Python there [python3]
 set -euo pipefail
@@ -18,7 +19,7 @@ nvim=$("$here/install.sh" "${1:-${TMPDIR:-/tmp}/towline-nvim}")
 # Short, for a socket's path has no room for more.
 scratch=$(mktemp -d /tmp/nvim-XXXXXX)
 mkdir -m 700 "$scratch/run"
-mkdir "$scratch/home" "$scratch/shop" "$scratch/there"
+mkdir -p "$scratch/home" "$scratch/shop" "$scratch/there/tmp"
 export HOME=$scratch/home XDG_RUNTIME_DIR=$scratch/run
 export XDG_CONFIG_HOME=$HOME/config XDG_STATE_HOME=$HOME/state
 export XDG_DATA_HOME=$HOME/data XDG_CACHE_HOME=$HOME/cache

@@ -11,6 +11,10 @@ local directory = not vim.env.TOWLINE_TEST_TARGET and vim.env.TOWLINE_TEST_THERE
 --- What follows `up`.
 M.target = vim.env.TOWLINE_TEST_TARGET or "local:" .. directory
 
+--- What is chosen in the pickers on the way to the target.
+M.picks = directory and { "this machine", directory }
+  or vim.split(vim.env.TOWLINE_TEST_PICKS or "", ",")
+
 --- Runs a command on the target by the command line.
 local function exec(script, ...)
   local command = { "towline", "-C", M.workspace, "exec", "--", "sh", "-c", script, "sh", ... }

@@ -39,15 +39,6 @@ local function execute(resume, name, argument)
   return coroutine.yield()
 end
 
---- Contexts, nothing where there is no kubeconfig: this machine is there anyway.
-local function contexts(resume)
-  client.execute("contexts", nil, resume, function()
-    resume(nil)
-  end)
-  local answer = coroutine.yield()
-  return answer and answer.contexts or {}
-end
-
 --- Asks what is synced and forwarded; nil when the user left.
 local function wishes(resume, argument, where, ports)
   if vim.uv.fs_stat(vim.fs.joinpath(client.root(), "towline.yaml")) then
@@ -136,8 +127,9 @@ function M.run(words)
     return "`connect` takes no arguments: it asks"
   end
   run(function(resume)
-    local places = contexts(resume)
-    table.insert(places, 1, { here = true })
+    -- Without contexts there is this machine still.
+    local answer = execute(resume, "contexts")
+    local places = vim.list_extend({ { here = true } }, answer and answer.contexts or {})
     local place = select(resume, places, "Where does the app run?", function(place)
       if place.here then
         return "this machine: a directory"

@@ -68,7 +68,9 @@ local function words(status)
     return "waits for " .. readiness.waiting_for
   end
   local round_trip = link.state == "up" and (" %.1f ms"):format(link.rtt_us / 1000) or ""
-  return (status.target or "up") .. round_trip
+  -- Of a directory its name will do.
+  local target = (status.target or "up"):gsub("^local:.*/", "local:")
+  return target .. round_trip
 end
 
 --- A few words for a statusline; `%` is escaped.

@@ -156,9 +156,8 @@ function M.down(words)
     return "`down` takes no arguments"
   end
   cancel()
-  client.execute("down", nil, function(result)
-    local ended = result.ended or {}
-    vim.notify("towline: down" .. (#ended > 0 and ": " .. table.concat(ended, ", ") or ""))
+  client.execute("down", nil, function()
+    vim.notify("towline: down, nothing is left on either side")
   end)
 end
 
