@@ -19,15 +19,7 @@ return {
       require("towline.status").receive(params)
     end,
   },
-  -- What code actions and lenses name, done with windows of ours.
-  commands = {
-    ["towline.diff"] = function(command)
-      require("towline.conflicts").diff(command.arguments[1].path)
-    end,
-    ["towline.shell"] = function()
-      require("towline.terminal").shell()
-    end,
-  },
+  commands = require("towline.actions"),
   on_exit = function(_, _, client_id)
     require("towline.client").exited(client_id)
   end,

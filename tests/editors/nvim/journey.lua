@@ -93,12 +93,27 @@ world.write_here(here("notes.txt"), "one\ntwo\nthree\n")
 vim.fn.mkdir(here(".git"))
 
 -- Start.
-local began = vim.uv.hrtime()
+local starts = {}
+for round = 1, 5 do
+  local began = vim.uv.hrtime()
+  local config = { name = "probe", cmd = { "towline", "lsp" }, root_dir = world.workspace }
+  local id = assert(vim.lsp.start(config, { attach = false }))
+  local probe = assert(vim.lsp.get_client_by_id(id))
+  check.eventually(("a server starts, %d of 5"):format(round), function()
+    return probe.initialized
+  end)
+  starts[round] = (vim.uv.hrtime() - began) / 1e6
+  probe:stop()
+  check.eventually(("and ends, %d of 5"):format(round), function()
+    return not vim.lsp.get_client_by_id(id)
+  end)
+end
+table.sort(starts)
+check.figure("start of `towline lsp` to initialized, median of 5", starts[3])
 vim.cmd.edit(here("page.txt"))
 local client = check.eventually("the server runs for a file of the workspace", function()
   return vim.lsp.get_clients({ name = "towline", bufnr = 0 })[1]
 end)
-check.figure("start of `towline lsp` to initialized", (vim.uv.hrtime() - began) / 1e6)
 check.same("its root is the workspace", client.root_dir, world.workspace)
 check.eventually("the first status comes by itself", towline.status)
 check.same("nothing is up before it is asked for", towline.statusline(), "towline: not up")
@@ -282,7 +297,7 @@ local action = check.eventually("there is a code action that keeps mine", functi
   end
   local got = client:request_sync("textDocument/codeAction", params, 2000, bufnr)
   for _, found in ipairs(got and got.result or {}) do
-    if found.title:lower():find("mine") then
+    if found.title:lower():find("^keep mine") then
       return found
     end
   end

@@ -79,10 +79,10 @@ shown | sed -n '1,4p;28,30p'
 chosen() {
   type_keys Escape ':ALECodeAction' Enter
   local deadline=$((SECONDS + 5))
-  until shows '[Mm]ine'; do ((SECONDS < deadline)) || return 1; done
+  until shows '[Kk]eep mine'; do ((SECONDS < deadline)) || return 1; done
 }
 eventually "there is a code action that keeps mine" chosen
-number=$(shown | grep -oE '[0-9]+[).:]+ .*[Mm]ine' | grep -oE '^[0-9]+' | head -1)
+number=$(shown | grep -oE '[0-9]+[).:]+ .*[Kk]eep mine' | grep -oE '^[0-9]+' | head -1)
 type_keys "$number" Enter
 eventually "the code action keeps mine" holds "$scratch/there/app/notes.txt" $'one\nmine\nthree'
 type_keys Enter Escape

@@ -99,7 +99,7 @@
 
   (cl-letf (((symbol-function 'completing-read)
              (lambda (_prompt choices &rest _)
-               (or (cl-find-if (lambda (title) (string-match-p "mine" title))
+               (or (cl-find-if (lambda (title) (string-match-p "keep mine" title))
                                (mapcar (lambda (choice) (if (consp choice) (car choice) choice))
                                        choices))
                    (fail "there is a code action that keeps mine" choices)))))

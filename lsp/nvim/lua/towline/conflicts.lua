@@ -6,6 +6,7 @@ local client = require("towline.client")
 local M = {}
 
 local KEEP = { mine = "local", theirs = "target", both = "both" }
+local SAID = { ["local"] = "mine", target = "theirs", both = "both" }
 
 ---@class towline.Conflict
 ---@field sync string
@@ -167,6 +168,16 @@ local function conflict_at(path)
   end
 end
 
+--- Closes the target's version of a file, where it is shown.
+---@param file string
+local function close_diff(file)
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.b[bufnr].towline_local == file then
+      vim.api.nvim_buf_delete(bufnr, { force = true })
+    end
+  end
+end
+
 --- `:Towline keep`
 function M.keep(words)
   local keep = KEEP[words[1] or ""]
@@ -178,27 +189,29 @@ function M.keep(words)
     return words[2] and ("there is no conflict at %s"):format(words[2])
       or "there is no conflict at the current file; see :Towline conflicts"
   end
-  local root = client.root()
-  client.execute("sync.resolve", { path = conflict.uri, keep = keep }, function()
-    require("towline.buffers").reload(root)
-    M.close_diff(vim.uri_to_fname(conflict.uri))
-    vim.notify(("towline: %s: kept %s"):format(conflict.path, words[1]))
-  end)
+  M.resolve({ path = conflict.uri, keep = keep })
 end
 
---- Closes the target's version of a file, where it is shown.
----@param file string
-function M.close_diff(file)
-  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.b[bufnr].towline_local == file then
-      vim.api.nvim_buf_delete(bufnr, { force = true })
+--- Ends a conflict, and shows what became of the file.
+---@param argument { path: string, keep: "local"|"target"|"both" }
+function M.resolve(argument)
+  local root = client.root()
+  local files = {}
+  for _, conflict in ipairs(known(root)) do
+    if argument.path == conflict.uri or argument.path == conflict.path then
+      table.insert(files, vim.uri_to_fname(conflict.uri))
     end
   end
+  client.execute("sync.resolve", argument, function(result)
+    require("towline.buffers").reload(root)
+    vim.iter(files):each(close_diff)
+    vim.notify(("towline: %s: kept %s"):format(result.resolved, SAID[result.kept] or result.kept))
+  end)
 end
 
 --- Shows both versions in a tab page, the target's on the right.
 local function show_both(file, both)
-  M.close_diff(file)
+  close_diff(file)
   vim.cmd.tabedit(vim.fn.fnameescape(file))
   local mine = vim.api.nvim_get_current_win()
   vim.cmd.diffthis()

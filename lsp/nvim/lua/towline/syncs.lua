@@ -75,9 +75,14 @@ function M.undo(words)
   if #words > 1 then
     return "`sync undo` takes one path, or none for what was displaced last"
   end
-  local path = words[1] and vim.fn.fnamemodify(words[1], ":p") or nil
+  M.bring_back({ path = words[1] and vim.fn.fnamemodify(words[1], ":p") })
+end
+
+--- Undoes what a sync displaced, and shows it.
+---@param argument { path?: string }
+function M.bring_back(argument)
   local root = client.root()
-  client.execute("sync.undo", { path = path }, function(result)
+  client.execute("sync.undo", argument, function(result)
     say(result.undone)
     require("towline.buffers").reload(root)
   end)
