@@ -1,6 +1,7 @@
 -- One working day in one workspace, by `:Towline` alone: up, edit, conflicts,
 -- terminals, remote files, a hub that is killed, down. Every command is used.
 
+local answer = require("answer")
 local check = require("check")
 local world = require("world")
 
@@ -57,32 +58,6 @@ end
 local function press(keys)
   local typed = vim.api.nvim_replace_termcodes(keys, true, false, true)
   vim.api.nvim_feedkeys(typed, "mx", false)
-end
-
---- Answers the questions of the pickers in order.
-local function answer(choices)
-  local select, input = vim.ui.select, vim.ui.input
-  local asked = {}
-  local function next_answer(prompt)
-    table.insert(asked, prompt)
-    return table.remove(choices, 1)
-  end
-  vim.ui.select = function(items, options, on_choice)
-    local wanted = next_answer(options.prompt)
-    local format = options.format_item or tostring
-    for index, item in ipairs(items) do
-      if format(item):find(wanted, 1, true) then
-        return on_choice(item, index)
-      end
-    end
-    on_choice(nil)
-  end
-  vim.ui.input = function(options, on_answer)
-    on_answer(next_answer(options.prompt))
-  end
-  return asked, function()
-    vim.ui.select, vim.ui.input = select, input
-  end
 end
 
 -- The workspace: an app and its page.
