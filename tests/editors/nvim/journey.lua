@@ -428,11 +428,13 @@ end)
 
 -- Health.
 vim.cmd("checkhealth towline")
-for what, text in vim.spairs({
-  ["the program"] = "OK towline ",
-  ["the workspace"] = "runs for " .. world.workspace,
-  ["what doctor found"] = "inotify",
-}) do
+for what, text in
+  vim.spairs({
+    ["the program"] = "OK towline ",
+    ["the workspace"] = "runs for " .. world.workspace,
+    ["what doctor found"] = "inotify",
+  })
+do
   check.that("the health tells " .. what, lines():find(text, 1, true), lines())
 end
 vim.cmd.bwipeout()

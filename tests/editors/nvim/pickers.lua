@@ -24,9 +24,12 @@ local function connect(answers, choices)
   end
   local asked, restore = answer(choices)
   vim.cmd("Towline connect")
-  check.that("every question is asked", vim.wait(5000, function()
-    return argument or #choices == 0
-  end, 1))
+  check.that(
+    "every question is asked",
+    vim.wait(5000, function()
+      return argument or #choices == 0
+    end, 1)
+  )
   -- What follows the last answer takes a few turns of the loop, and nothing else.
   for _ = 1, 5 do
     local turned = false
