@@ -15,8 +15,11 @@ return {
   workspace_required = true,
   init_options = { face = "nvim" },
   handlers = {
-    ["towline/status"] = function(_, params)
-      require("towline.status").receive(params)
+    ["towline/status"] = function(_, params, context)
+      local client = vim.lsp.get_client_by_id(context.client_id)
+      if client then
+        require("towline.status").receive(client.root_dir, params)
+      end
     end,
   },
   commands = require("towline.actions"),

@@ -203,7 +203,7 @@ function M.resolve(argument)
     end
   end
   client.execute("sync.resolve", argument, function(result)
-    require("towline.buffers").reload(root)
+    require("towline.buffers").reload(require("towline.status").workspace(root))
     vim.iter(files):each(close_diff)
     vim.notify(("towline: %s: kept %s"):format(result.resolved, SAID[result.kept] or result.kept))
   end)

@@ -20,8 +20,8 @@ function M.adapter()
   if not M.available() then
     return nil, ("this `%s` has no `dap`"):format(settings.binary)
   end
-  local root = require("towline.client").root()
-  return { type = "executable", command = settings.binary, args = { "-C", root, "dap" } }
+  local workspace = require("towline.status").workspace(require("towline.client").root())
+  return { type = "executable", command = settings.binary, args = { "-C", workspace, "dap" } }
 end
 
 return M

@@ -65,7 +65,7 @@ local function check_debugger()
 end
 
 local function check_workspace()
-  local root = require("towline.client").root()
+  local root = require("towline.status").workspace(require("towline.client").root())
   vim.health.start("towline: doctor in " .. root)
   local answer = run("-C", root, "doctor", "--json")
   local fine, report = pcall(vim.json.decode, answer.stdout, { luanil = { object = true } })

@@ -3,7 +3,7 @@
 
 local M = {}
 
----@type table<string, table> by root
+---@type table<string, table> by the root that the client has
 local known = {}
 
 local function announce(root, state)
@@ -23,13 +23,13 @@ local function arrived(state)
 end
 
 --- Takes the parameters of `towline/status`.
+---@param root string
 ---@param state table
-function M.receive(state)
-  local root = vim.uri_to_fname(state.root)
+function M.receive(root, state)
   local before = known[root]
   known[root] = state
   if arrived(state) ~= arrived(before) then
-    require("towline.buffers").reload(root)
+    require("towline.buffers").reload(M.workspace(root))
   end
   announce(root, state)
 end
@@ -46,6 +46,13 @@ end
 ---@return table?
 function M.of(root)
   return known[root]
+end
+
+--- The workspace as the server found it: it may begin above the root.
+---@param root string
+---@return string
+function M.workspace(root)
+  return known[root] and vim.uri_to_fname(known[root].root) or root
 end
 
 --- What is known of the workspace that a command means.

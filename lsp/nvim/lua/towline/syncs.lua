@@ -84,7 +84,7 @@ function M.bring_back(argument)
   local root = client.root()
   client.execute("sync.undo", argument, function(result)
     say(result.undone)
-    require("towline.buffers").reload(root)
+    require("towline.buffers").reload(require("towline.status").workspace(root))
   end)
 end
 

@@ -6,7 +6,7 @@ local settings = require("towline.settings")
 
 local M = {}
 
---- Opens a terminal with `towline -C ROOT …` in it.
+--- Opens a terminal with `towline -C WORKSPACE …` in it.
 ---@param arguments string[]
 ---@param typing boolean whether the user types into it, or reads
 local function open(arguments, typing)
@@ -18,7 +18,8 @@ local function open(arguments, typing)
   local buffer = vim.api.nvim_create_buf(true, false)
   vim.api.nvim_win_set_buf(0, buffer)
   vim.b[buffer].towline_root = root
-  local command = vim.list_extend({ settings.binary, "-C", root }, arguments)
+  local workspace = require("towline.status").workspace(root)
+  local command = vim.list_extend({ settings.binary, "-C", workspace }, arguments)
   vim.fn.jobstart(command, { term = true, cwd = root })
   for _, keys in ipairs({ "gf", "gF", "<C-w>f" }) do
     vim.keymap.set("n", keys, require("towline.paths").go, {

@@ -110,7 +110,7 @@ local cancel = function() end
 ---@param on_up? fun(status: table)
 function M.start(argument, on_up)
   local root = client.root()
-  M.anchor(argument, root, vim.fn.getcwd())
+  M.anchor(argument, require("towline.status").workspace(root), vim.fn.getcwd())
   local progress = vim.api.nvim_create_autocmd("LspProgress", {
     callback = function(event)
       local of = vim.lsp.get_client_by_id(event.data.client_id)
