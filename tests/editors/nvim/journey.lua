@@ -128,11 +128,22 @@ end)
 check.that("the event TowlineStatus came", events > 0)
 check.that("the statusline tells the target", towline.statusline():find("ms"), towline.statusline())
 
+-- A repository inside a workspace that is up belongs to it.
+vim.fn.mkdir(here("inner/.git"), "p")
+vim.cmd.edit(here("inner/a.txt"))
+check.eventually("a repository inside has the same server", function()
+  local clients = vim.lsp.get_clients({ name = "towline" })
+  return #clients == 1 and clients[1].attached_buffers[vim.api.nvim_get_current_buf()]
+end)
+vim.cmd.buffer(vim.fn.bufnr(here("page.txt")))
+
 run("status")
 local float = vim.api.nvim_get_current_win()
 check.same("the status is a floating window", vim.api.nvim_win_get_config(float).relative, "editor")
 for _, word in ipairs({ "up", "target", "sync", "in sync", "forward", "app", "runs" }) do
-  check.that("it tells " .. word, lines():find(word, 1, true), lines())
+  check.eventually("it tells " .. word, function()
+    return lines():find(word, 1, true), lines()
+  end)
 end
 run("sync pause")
 check.eventually("it follows what happens", function()
@@ -255,7 +266,7 @@ check.eventually("the conflict is gone from the status", function()
   return #conflicts() == 1
 end)
 check.eventually("and from the quickfix list", function()
-  return #vim.fn.getqflist() == 1
+  return #vim.fn.getqflist() == 1, vim.fn.getqflist()
 end)
 check.same("the other version is closed", vim.fn.winnr("$"), 1)
 check.that("its neighbour is no diff any more", not vim.wo.diff)
@@ -425,6 +436,26 @@ vim.cmd("silent write")
 check.eventually("and syncs", function()
   return world.read_there(there("page.txt")) == "after the hub\n"
 end)
+
+-- Lenses.
+world.write_here(here("towline.yaml"), ("target: %s\n"):format(world.target))
+vim.cmd.edit(here("towline.yaml"))
+check.eventually("towline.yaml has lenses", function()
+  local lenses = vim.lsp.codelens.get(vim.api.nvim_get_current_buf())
+  return vim.iter(lenses):any(function(lens)
+    return lens.command and lens.command.command == "towline.logs"
+  end),
+    lenses
+end)
+local _, restore_lens = answer({ "logs" })
+vim.lsp.codelens.run()
+restore_lens()
+check.same("a lens shows the logs in a terminal", vim.bo.buftype, "terminal")
+terminal_says("with what the app said", "listening on")
+vim.cmd.bwipeout({ bang = true })
+vim.fn.delete(here("towline.yaml"))
+vim.cmd.bwipeout({ here("towline.yaml"), bang = true })
+vim.cmd.edit(here("page.txt"))
 
 -- Health.
 vim.cmd("checkhealth towline")

@@ -90,9 +90,10 @@ function M.page(address, path)
   return answer
 end
 
---- Whether a process is alive.
+--- Whether a process runs; one that only its parent remembers does not.
 function M.alive(pid)
-  return vim.uv.kill(pid, 0) == 0
+  local stat = M.read_here(("/proc/%d/stat"):format(pid))
+  return stat ~= nil and not stat:find("%) Z ")
 end
 
 return M

@@ -23,17 +23,44 @@ function M.root_of(bufnr)
   return M.root_above(name)
 end
 
+--- The root whose server has a workspace that holds `path` and is up, or is marked by
+--- its configuration: a repository inside belongs to it.
+---@param path string
+---@return string? root
+---@return string? workspace
+local function served(path)
+  local status = require("towline.status")
+  local found, nearest
+  for root, state in status.all() do
+    local workspace = status.workspace(root)
+    local is_up = state.status and state.status.readiness.state ~= "idle"
+    local is_marked = is_up or vim.uv.fs_stat(vim.fs.joinpath(workspace, "towline.yaml"))
+    if is_marked and vim.fs.relpath(workspace, path) and #workspace > #(nearest or "") then
+      found, nearest = root, workspace
+    end
+  end
+  return found, nearest
+end
+
 --- The workspace that a path is in.
 ---@param path string
 ---@return string?
 function M.root_above(path)
-  local nearest
-  for root in pairs(adopted) do
-    if vim.fs.relpath(root, path) and #root > #(nearest or "") then
-      nearest = root
+  local marked = vim.fs.root(path, vim.lsp.config.towline.root_markers)
+  local root, workspace = served(path)
+  if root then
+    local own = marked and #marked > #workspace and vim.fs.joinpath(marked, "towline.yaml")
+    if not own or not vim.uv.fs_stat(own) then
+      return root
     end
   end
-  return nearest or vim.fs.root(path, vim.lsp.config.towline.root_markers)
+  local nearest
+  for adopted_root in pairs(adopted) do
+    if vim.fs.relpath(adopted_root, path) and #adopted_root > #(nearest or "") then
+      nearest = adopted_root
+    end
+  end
+  return nearest or marked
 end
 
 --- The workspace that a command means: the current buffer's, else the working

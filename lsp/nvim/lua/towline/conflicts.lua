@@ -23,16 +23,16 @@ local function known(root)
   return state and state.conflicts or {}
 end
 
---- Lines at which the server says that the versions differ; the first one when it
---- says nothing.
+--- Lines at which the server says that the versions differ, each once; the first one
+--- when it says nothing.
 local function lines_of(bufnr)
   local lines = {}
   for _, diagnostic in ipairs(vim.diagnostic.get(bufnr)) do
     if diagnostic.source == "towline" and diagnostic.code == "conflict" then
-      table.insert(lines, diagnostic.lnum + 1)
+      lines[diagnostic.lnum + 1] = true
     end
   end
-  return #lines > 0 and lines or { 1 }
+  return next(lines) and vim.tbl_keys(lines) or { 1 }
 end
 
 --- Every place in conflict, in the order of files and lines.

@@ -48,6 +48,11 @@ function M.of(root)
   return known[root]
 end
 
+--- Every root with what is known of it.
+function M.all()
+  return pairs(known)
+end
+
 --- The workspace as the server found it: it may begin above the root.
 ---@param root string
 ---@return string
