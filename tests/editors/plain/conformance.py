@@ -42,6 +42,10 @@ async def client(lsp_client: LanguageClient):
     def status(_params):
         """Known, so that it is no error."""
 
+    @lsp_client.feature(lsp.WORKSPACE_CODE_LENS_REFRESH)
+    def refresh(_params):
+        """As announced; nothing is shown here."""
+
     yield
     await lsp_client.shutdown_session()
 

@@ -62,6 +62,11 @@ def matches(pattern, value):
     return pattern == value
 
 
+def params_of(step):
+    """The params as the client sends them: some send null, some nothing."""
+    return {"params": step["params"]} if "params" in step else {}
+
+
 def dig(value, path):
     """What stands at a dotted path, None if nothing does."""
     for key in path.split("."):
@@ -84,17 +89,17 @@ class Server:
         self.next_id = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def request(self, method, params):
+    def request(self, method, **params):
         """The server's whole answer."""
         if method == "initialize":
-            self.capabilities = params["capabilities"]
+            self.capabilities = params["params"]["capabilities"]
         self.next_id += 1
         own_id = self.next_id
-        self._send({"id": own_id, "method": method, "params": params})
+        self._send({"id": own_id, "method": method, **params})
         return self.wait(f"an answer to {method}", lambda: self.answers.pop(own_id, None))
 
-    def notify(self, method, params):
-        self._send({"method": method, "params": params})
+    def notify(self, method, **params):
+        self._send({"method": method, **params})
 
     def wait(self, what, found):
         """What `found` gives once it gives something."""
@@ -111,10 +116,7 @@ class Server:
                 self.changed.wait(min(left, 0.05))
 
     def _send(self, message):
-        message = {"jsonrpc": "2.0", **message}
-        if message.get("params", 0) is None:
-            del message["params"]
-        body = json.dumps(message).encode()
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
         self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         self.process.stdin.flush()
 
@@ -184,7 +186,10 @@ class Replay:
                     f"step {number}: the server asked for what the client did not announce: "
                     f"{self.server.asked_wrongly}"
                 )
-        self.server.process.wait(PATIENCE_S)
+        try:
+            self.server.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise Failed("the server lives on after exit") from None
         return len(self.conversation["steps"])
 
     def _filled(self, value):
@@ -201,9 +206,9 @@ class Replay:
 
     def _step(self, step):
         if "request" in step:
-            self._expect(step, self.server.request(step["request"], step.get("params")))
+            self._expect(step, self.server.request(step["request"], **params_of(step)))
         elif "notify" in step:
-            self.server.notify(step["notify"], step.get("params"))
+            self.server.notify(step["notify"], **params_of(step))
         elif "hear" in step:
             self._hear(step["hear"], step["params"])
         elif "write" in step:
@@ -214,7 +219,8 @@ class Replay:
             self._choose(step["choose"])
         elif "execute" in step:
             params = {key: self.chosen[key] for key in ("command", "arguments")}
-            self._expect(step, self.server.request("workspace/executeCommand", params))
+            answer = self.server.request("workspace/executeCommand", params=params)
+            self._expect(step, answer)
         else:
             raise Failed("no such kind of step")
 
