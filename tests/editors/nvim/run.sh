@@ -19,16 +19,18 @@ nvim=$("$here/install.sh" "${1:-${TMPDIR:-/tmp}/towline-nvim}")
 # Short, for a socket's path has no room for more.
 scratch=$(mktemp -d /tmp/nvim-XXXXXX)
 mkdir -m 700 "$scratch/run"
-mkdir -p "$scratch/home" "$scratch/shop" "$scratch/there/tmp"
+mkdir -p "$scratch/home" "$scratch/shop" "$scratch/there/tmp" "$scratch/bare"
 export HOME=$scratch/home XDG_RUNTIME_DIR=$scratch/run
 export XDG_CONFIG_HOME=$HOME/config XDG_STATE_HOME=$HOME/state
 export XDG_DATA_HOME=$HOME/data XDG_CACHE_HOME=$HOME/cache
 export TOWLINE_TEST_WORKSPACE=$scratch/shop
-export TOWLINE_TEST_THERE=$scratch/there
+export TOWLINE_TEST_THERE=$scratch/there TOWLINE_TEST_BARE=$scratch/bare
 export SHELL=/bin/sh
 
 end() {
-  (cd "$scratch/shop" && towline down >/dev/null 2>&1) || true
+  for workspace in shop bare/source; do
+    towline -C "$scratch/$workspace" down >/dev/null 2>&1 || true
+  done
   rm -rf "$scratch"
 }
 trap end EXIT

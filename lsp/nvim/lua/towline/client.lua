@@ -9,8 +9,8 @@ local M = {}
 local START_PATIENCE_MS = 5000
 local ASK_PATIENCE_MS = 15000
 
--- Roots that commands were given in: a workspace needs no marker.
-local adopted = {}
+-- How long its first status may take.
+local STATUS_PATIENCE_MS = 1000
 
 --- The workspace that a buffer's file is in.
 ---@param bufnr integer
@@ -33,8 +33,8 @@ local function served(path)
   local found, nearest
   for root, state in status.all() do
     local workspace = status.workspace(root)
-    local is_up = state.status and state.status.readiness.state ~= "idle"
-    local is_marked = is_up or vim.uv.fs_stat(vim.fs.joinpath(workspace, "towline.yaml"))
+    local is_marked = status.is_up(state)
+      or vim.uv.fs_stat(vim.fs.joinpath(workspace, "towline.yaml"))
     if is_marked and vim.fs.relpath(workspace, path) and #workspace > #(nearest or "") then
       found, nearest = root, workspace
     end
@@ -54,13 +54,7 @@ function M.root_above(path)
       return root
     end
   end
-  local nearest
-  for adopted_root in pairs(adopted) do
-    if vim.fs.relpath(adopted_root, path) and #adopted_root > #(nearest or "") then
-      nearest = adopted_root
-    end
-  end
-  return nearest or marked
+  return marked
 end
 
 --- The workspace that a command means: the current buffer's, else the working
@@ -97,21 +91,21 @@ function M.start(root)
   if not vim.wait(START_PATIENCE_MS, settled, 5) or not client or not client.initialized then
     return nil, ("`%s lsp` did not start; see :checkhealth towline"):format(settings.binary)
   end
-  M.adopt(client, root)
+  -- What is known comes first of all that it says; without it commands know nothing.
+  vim.wait(STATUS_PATIENCE_MS, function()
+    return require("towline.status").of(root) ~= nil
+  end, 5)
   return client
 end
 
---- Attaches the buffers of a workspace that no marker may name.
----@param client vim.lsp.Client
+--- Attaches the buffers of a workspace that has come up, which no marker may name.
 ---@param root string
-function M.adopt(client, root)
-  if adopted[root] then
-    return
-  end
-  adopted[root] = true
-  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(bufnr) and M.root_of(bufnr) == root then
-      vim.lsp.buf_attach_client(bufnr, client.id)
+function M.gather(root)
+  for _, client in ipairs(vim.lsp.get_clients({ name = "towline" })) do
+    for _, bufnr in ipairs(client.root_dir == root and vim.api.nvim_list_bufs() or {}) do
+      if vim.api.nvim_buf_is_loaded(bufnr) and M.root_of(bufnr) == root then
+        vim.lsp.buf_attach_client(bufnr, client.id)
+      end
     end
   end
 end

@@ -82,8 +82,9 @@ function M.list(words)
     return "`conflicts` takes no arguments"
   end
   local root = client.root()
-  if not client.start(root) then
-    return "the server is not there"
+  local running, problem = client.start(root)
+  if not running then
+    return problem
   end
   local found = items(root)
   vim.fn.setqflist({}, " ", { title = "Towline conflicts", items = found })

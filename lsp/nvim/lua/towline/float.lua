@@ -1,6 +1,7 @@
 -- The floating window with the status, which follows it. Owns the window and its
 -- buffer; what they say is lua/towline/show.lua's.
 
+local client = require("towline.client")
 local show = require("towline.show")
 
 local M = {}
@@ -89,15 +90,20 @@ local function follow()
 end
 
 --- Opens it, or goes to it.
+---@return string? problem
 function M.open()
   if open and vim.api.nvim_win_is_valid(open.window) then
     vim.api.nvim_set_current_win(open.window)
     return
   end
+  local root = client.root()
+  local running, problem = client.start(root)
+  if not running then
+    return problem
+  end
   for group, link in pairs(show.highlights) do
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
   end
-  local root = require("towline.client").root()
   local buffer = vim.api.nvim_create_buf(false, true)
   vim.bo[buffer].bufhidden = "wipe"
   vim.bo[buffer].filetype = "towline-status"

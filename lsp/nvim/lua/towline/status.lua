@@ -22,6 +22,13 @@ local function arrived(state)
   return count
 end
 
+--- Whether something is to be up.
+---@param state? table
+---@return boolean
+function M.is_up(state)
+  return state ~= nil and state.status ~= nil and state.status.readiness.state ~= "idle"
+end
+
 --- Takes the parameters of `towline/status`.
 ---@param root string
 ---@param state table
@@ -30,6 +37,9 @@ function M.receive(root, state)
   known[root] = state
   if arrived(state) ~= arrived(before) then
     require("towline.buffers").reload(M.workspace(root))
+  end
+  if M.is_up(state) and not M.is_up(before) then
+    require("towline.client").gather(root)
   end
   announce(root, state)
 end
