@@ -132,8 +132,8 @@ check.that("the statusline tells the target", towline.statusline():find("ms"), t
 vim.fn.mkdir(here("inner/.git"), "p")
 vim.cmd.edit(here("inner/a.txt"))
 check.eventually("a repository inside has the same server", function()
-  local clients = vim.lsp.get_clients({ name = "towline" })
-  return #clients == 1 and clients[1].attached_buffers[vim.api.nvim_get_current_buf()]
+  local clients = vim.lsp.get_clients({ name = "towline", bufnr = 0 })
+  return #clients == 1 and clients[1].root_dir == world.workspace
 end)
 vim.cmd.buffer(vim.fn.bufnr(here("page.txt")))
 
