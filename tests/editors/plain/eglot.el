@@ -66,60 +66,65 @@
                       (string-match-p "conflict" (flymake-diagnostic-text diagnostic)))
                     (flymake-diagnostics)))
 
-(with-current-buffer (find-file-noselect (concat shop "notes.txt"))
-  (switch-to-buffer (current-buffer))
-  (apply #'eglot (eglot--guess-contact))
-  (check "the server runs" (eglot-current-server))
-  (check "its project is the workspace"
-         (equal (file-name-as-directory (project-root (eglot--project (eglot-current-server))))
-                shop))
+(defun journey ()
+  "All of it, in the order of the day."
+  (with-current-buffer (find-file-noselect (concat shop "notes.txt"))
+    (switch-to-buffer (current-buffer))
+    (apply #'eglot (eglot--guess-contact))
+    (check "the server runs" (eglot-current-server))
+    (check "its project is the workspace"
+           (equal (file-name-as-directory (project-root (eglot--project (eglot-current-server))))
+                  shop))
 
-  (let ((status (execute 'towline.up
-                         `(:target ,(concat "local:" (directory-file-name there))
-                           :sync [".:/app"]))))
-    (check "towline.up answers with the status"
-           (equal (plist-get (plist-get status :readiness) :state) "ready") status))
-  (check "what is here is there" (equal (content-of (concat there "app/notes.txt")) "one\ntwo\nthree\n"))
+    (let ((status (execute 'towline.up
+                           `(:target ,(concat "local:" (directory-file-name there))
+                             :sync [".:/app"]))))
+      (check "towline.up answers with the status"
+             (equal (plist-get (plist-get status :readiness) :state) "ready") status))
+    (check "what is here is there" (equal (content-of (concat there "app/notes.txt")) "one\ntwo\nthree\n"))
 
-  (goto-char (point-max))
-  (insert "four\n")
-  (save-buffer)
-  (eventually "a saved file arrives"
-              (lambda () (equal (content-of (concat there "app/notes.txt")) "one\ntwo\nthree\nfour\n")))
+    (goto-char (point-max))
+    (insert "four\n")
+    (save-buffer)
+    (eventually "a saved file arrives"
+                (lambda () (equal (content-of (concat there "app/notes.txt")) "one\ntwo\nthree\nfour\n")))
 
-  (execute 'towline.sync.wait)
-  (execute 'towline.sync.pause)
-  (put-file (concat shop "notes.txt") "one\nmine\nthree\n")
-  (put-file (concat there "app/notes.txt") "one\ntheirs\nthree\n")
-  (revert-buffer t t t)
-  (execute 'towline.sync.resume)
-  (let ((found (eventually "a conflict is a diagnostic" #'conflicts)))
-    (goto-char (flymake-diagnostic-beg (car found)))
-    (check "it stands at the line that differs" (= (line-number-at-pos) 2) (line-number-at-pos)))
+    (execute 'towline.sync.wait)
+    (execute 'towline.sync.pause)
+    (put-file (concat shop "notes.txt") "one\nmine\nthree\n")
+    (put-file (concat there "app/notes.txt") "one\ntheirs\nthree\n")
+    (revert-buffer t t t)
+    (execute 'towline.sync.resume)
+    (let ((found (eventually "a conflict is a diagnostic" #'conflicts)))
+      (goto-char (flymake-diagnostic-beg (car found)))
+      (check "it stands at the line that differs" (= (line-number-at-pos) 2) (line-number-at-pos)))
 
-  (cl-letf (((symbol-function 'completing-read)
-             (lambda (_prompt choices &rest _)
-               (or (cl-find-if (lambda (title) (string-match-p "keep mine" title))
-                               (mapcar (lambda (choice) (if (consp choice) (car choice) choice))
-                                       choices))
-                   (fail "there is a code action that keeps mine" choices)))))
-    (let ((last-nonmenu-event t))
-      (call-interactively #'eglot-code-actions)))
-  (eventually "the code action keeps mine"
-              (lambda () (equal (content-of (concat there "app/notes.txt")) "one\nmine\nthree\n")))
-  (eventually "the diagnostic is gone" (lambda () (null (conflicts))))
+    (cl-letf (((symbol-function 'completing-read)
+               (lambda (_prompt choices &rest _)
+                 (or (cl-find-if (lambda (title) (string-match-p "keep mine" title))
+                                 (mapcar (lambda (choice) (if (consp choice) (car choice) choice))
+                                         choices))
+                     (fail "there is a code action that keeps mine" choices)))))
+      (let ((last-nonmenu-event t))
+        (call-interactively #'eglot-code-actions)))
+    (eventually "the code action keeps mine"
+                (lambda () (equal (content-of (concat there "app/notes.txt")) "one\nmine\nthree\n")))
+    (eventually "the diagnostic is gone" (lambda () (null (conflicts))))
 
-  (check "a command that fails says why"
-         (string-match-p
-          "no-such-path"
-          (condition-case problem
-              (progn (execute 'towline.sync.resolve '(:path "no-such-path" :keep "local")) "")
-            (error (format "%S" problem)))))
-  (let ((answer (execute 'towline.exec '(:argv ["echo" "hello"]))))
-    (check "towline.exec gives the output" (equal (plist-get answer :stdout) "hello\n") answer))
-  (let ((answer (execute 'towline.down)))
-    (check "towline.down tells what ended" (> (length (plist-get answer :ended)) 0) answer))
-  (eglot-shutdown (eglot-current-server)))
+    (check "a command that fails says why"
+           (string-match-p
+            "no-such-path"
+            (condition-case problem
+                (progn (execute 'towline.sync.resolve '(:path "no-such-path" :keep "local")) "")
+              (error (format "%S" problem)))))
+    (let ((answer (execute 'towline.exec '(:argv ["echo" "hello"]))))
+      (check "towline.exec gives the output" (equal (plist-get answer :stdout) "hello\n") answer))
+    (let ((answer (execute 'towline.down)))
+      (check "towline.down tells what ended" (> (length (plist-get answer :ended)) 0) answer))
+    (eglot-shutdown (eglot-current-server))))
+
+(condition-case problem (journey)
+  (error (fail "no error on the way" problem)))
 
 (princ (format "\n%d passed, 0 failed\n" passed))
 (kill-emacs 0)
