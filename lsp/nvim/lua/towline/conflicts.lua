@@ -206,7 +206,8 @@ function M.resolve(argument)
   client.execute("sync.resolve", argument, function(result)
     require("towline.buffers").reload(require("towline.status").workspace(root))
     vim.iter(files):each(close_diff)
-    vim.notify(("towline: %s: kept %s"):format(result.resolved, SAID[result.kept] or result.kept))
+    local path = vim.fn.fnamemodify(result.resolved, ":.")
+    vim.notify(("towline: %s: kept %s"):format(path, SAID[result.kept] or result.kept))
   end)
 end
 

@@ -66,7 +66,7 @@ function M.why(words)
     return "`sync why` takes one path, or none for the current file"
   end
   client.execute("sync.why", { path = path }, function(result)
-    say(("%s: %s"):format(result.path, result.why))
+    say(("%s: %s"):format(vim.fn.fnamemodify(result.path, ":."), result.why))
   end)
 end
 
