@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import * as vscode from "vscode";
 import { localOf, placesIn, rootsOf } from "./paths";
 import type { Session } from "./session";
+import { shortTarget } from "./text";
 
 class Link extends vscode.TerminalLink {
     constructor(
@@ -44,8 +45,12 @@ export async function runDemo(session: Session): Promise<void> {
 async function shell(session: Session): Promise<vscode.TerminalOptions> {
     const shellPath = await session.binary();
     // The name is the target's: with several terminals it says which one is not on this machine.
-    const name = session.connected?.status.target ?? "Towline";
-    return { name, shellPath, shellArgs: ["-C", session.rootOrThrow, "shell"], iconPath: ICON };
+    const status = session.connected?.status;
+    const name = shortTarget(status?.target ?? "Towline");
+    // Where one's files are.
+    const directory = status?.syncs[0]?.beta;
+    const there = directory === undefined ? [] : ["-w", directory];
+    return { name, shellPath, shellArgs: ["-C", session.rootOrThrow, "shell", ...there], iconPath: ICON };
 }
 
 /** Links of one line of text to the files here that its paths are synced with. */

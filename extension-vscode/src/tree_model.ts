@@ -1,7 +1,7 @@
 // Owns what the Session view shows: a status as nodes with words and icons. Pure.
 
 import type { App, Conflict, Forward, Hook, Link, ListeningPort, Readiness, Status, Sync } from "./protocol";
-import { count, duration, size } from "./text";
+import { count, duration, shortTarget, size } from "./text";
 
 /** What a node stands for; commands of its context menu get it. */
 export type Subject =
@@ -63,7 +63,7 @@ function targetNode({ target, readiness, link, warnings }: Status): Node {
     const [icon, color] = targetIcon(readiness, link);
     return {
         id: "target",
-        label: target ?? "target",
+        label: shortTarget(target ?? "target"),
         description: readinessText(readiness, link),
         tooltip: `${target ?? "target"}: ${readinessText(readiness, link)}`,
         icon,
@@ -249,16 +249,23 @@ function conflictNode(conflict: Conflict): Node {
 function appNode(app: App): Node {
     const [icon, color] = appIcon(app);
     const text = appText(app);
+    const command = commandLine(app.command);
     return {
         id: "app",
         label: "App",
-        description: `${text} · ${app.command.join(" ")}`,
-        tooltip: `${app.command.join(" ")}\n${text}`,
+        description: `${text} · ${command}`,
+        tooltip: `${command}\n${text}`,
         icon,
         ...(color === undefined ? {} : { color }),
         context: "app",
         command: "towline.showLogs",
     };
+}
+
+/** As it was typed: a line for a shell without the shell. */
+function commandLine(words: readonly string[]): string {
+    const [shell, flag, line, ...rest] = words;
+    return shell === "sh" && flag === "-c" && line !== undefined && rest.length === 0 ? line : words.join(" ");
 }
 
 function appIcon(app: App): readonly [icon: string, color?: string] {

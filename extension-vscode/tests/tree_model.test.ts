@@ -68,6 +68,7 @@ test("how the app is", () => {
         [{ command, state: "running", pid: 7, starts: 3 }, "runs, started 3 times · python3 app.py", "play-circle"],
         [{ command, state: "exited", code: 1, signal: null, starts: 1 }, "ended with status 1 · python3 app.py", "error"],
         [{ command, state: "exited", code: null, signal: 9, starts: 1 }, "ended by signal 9 · python3 app.py", "error"],
+        [{ command: ["sh", "-c", "a | b"], state: "waiting" }, "waits for the first sync · a | b", "clock"],
         [{ command, state: "failed", reason: "not found" }, "could not be started: not found · python3 app.py", "error"],
     ];
     for (const [app, description, icon] of cases) {

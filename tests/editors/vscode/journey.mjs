@@ -1,0 +1,330 @@
+// Owns the whole way of a user through the extension, in a real VS Code and by keyboard: install,
+// connect by the picker, edit, conflict, terminal, remote file, a killed hub, disconnect.
+//
+// usage: node journey.mjs
+//   EDITORS   what install.sh made                         [default: /tmp/towline-editors]
+//   VSIX      the extension                                [default: the one of `npm run package`]
+//   TARGET    local, or CONTEXT/NAMESPACE/WORKLOAD[/CONTAINER] of the kubeconfig  [default: local]
+//   REMOTE_DIR, REMOTE_PORT, PAGE   for Kubernetes: the directory that is served, the port that
+//             serves it, and the file to ask for           [default: /app, 8080, index.html]
+//   SHOTS     where screenshots go                         [default: a new directory]
+//   TOWLINE   another program than the one in the .vsix (the setting towline.path)
+//
+// Ends with 1 and one line that says why at the first thing that is not so.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort, startVsCode, until } from "./vscode.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const extension = join(here, "../../../extension-vscode");
+const editors = process.env.EDITORS ?? join(tmpdir(), "towline-editors");
+const vsix = process.env.VSIX ?? join(extension, "towline-linux-x64.vsix");
+const target = process.env.TARGET ?? "local";
+const page = process.env.PAGE ?? "index.html";
+const dir = mkdtempSync(join(tmpdir(), "vscode-journey-"));
+const shots = process.env.SHOTS ?? join(dir, "shots");
+const workspace = join(dir, "workspace");
+const there = join(dir, "there");
+for (const path of [shots, workspace, join(there, "app"), join(there, "etc")]) mkdirSync(path, { recursive: true });
+
+// HOME is moved, so that neither the editor nor the hub meets what the user has.
+const environment = { ...process.env, HOME: dir, KUBECONFIG: process.env.KUBECONFIG ?? join(homedir(), ".kube/config") };
+let towline = process.env.TOWLINE;
+let code;
+let step = "start";
+
+/** Runs `towline` as a user at a terminal would, beside the editor. */
+function cli(...words) {
+    return execFileSync(towline, ["-C", workspace, ...words], { encoding: "utf8", env: environment });
+}
+
+function status() {
+    return JSON.parse(cli("status", "--json"));
+}
+
+/** Where the app runs: how it is picked, and its files as its own processes see them. */
+function targetOf(name) {
+    if (name === "local") {
+        return {
+            shown: "there",
+            directory: "/app",
+            pick: async (port, remote) => {
+                await code.choose("Where does it run?", "This machine");
+                await code.chooseFolder("The directory that the app runs in", there);
+                await code.answer("Which directory", "/app");
+                await code.answer("Which ports", `${port}:${remote}`);
+                await code.answer("What shall run there?", `exec python3 -m http.server --bind 127.0.0.1 ${remote}`);
+            },
+            read: (path) => readFileSync(there + path, "utf8"),
+            write: (path, text) => writeFileSync(there + path, text),
+            note: "/etc/note.conf",
+        };
+    }
+    const [context, namespace, ...rest] = name.split("/");
+    const [kind, workload, container] = rest;
+    const directory = process.env.REMOTE_DIR ?? "/app";
+    return {
+        shown: `${kind}/${workload}`,
+        directory,
+        pick: async (port, remote) => {
+            await code.choose("Where does it run?", "Kubernetes");
+            await code.choose("Which cluster?", context);
+            await code.choose("Which namespace?", namespace);
+            await code.choose("Which workload?", `${kind}/${workload}`);
+            if (container !== undefined) await code.choose("Which container?", container);
+            await code.answer("Which directory", directory);
+            await code.answer("Which ports", `${port}:${remote}`);
+        },
+        read: (path) => cli("exec", "--", "cat", path),
+        write: (path, text) => cli("exec", "--", "sh", "-c", 'printf %s "$1" > "$2"', "sh", text, path),
+        note: "/tmp/note.conf",
+    };
+}
+
+async function shot(name) {
+    await code.page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+/** The same in each kind of theme. */
+async function shotInThemes(name) {
+    for (const [theme, mark, suffix] of [
+        ["Default High Contrast", "hc-black", "contrast"],
+        ["Default Light Modern", "vs", "light"],
+        ["Default Dark Modern", "vs-dark", "dark"],
+    ]) {
+        await code.theme(theme, mark);
+        await shot(`${name}-${suffix}`);
+    }
+}
+
+const steps = {
+    "the .vsix is installed and says that nothing is up": async () => {
+        code = await startVsCode({
+            editors,
+            dir,
+            folder: workspace,
+            vsix: [vsix, await packBridge()],
+            env: environment,
+            settings: towline === undefined ? {} : { "towline.path": towline },
+        });
+        await code.statusBar("Towline").waitFor();
+        await until("the extension is active", () => code.ask(`return vscode.extensions.getExtension("towline.towline").isActive`));
+        const installed = readdirSync(code.extensions).find((name) => name.startsWith("towline.towline-"));
+        towline ??= join(code.extensions, installed, "bin/towline");
+        const { activationMs } = await code.ask(`return vscode.extensions.getExtension("towline.towline").exports`);
+        console.log(`   activation ${activationMs.toFixed(1)} ms`);
+        if (activationMs > 100) throw new Error(`activation took ${activationMs} ms`);
+        await code.command("Towline: Focus on Session View");
+        await code.page.locator(".pane-body a.monaco-button", { hasText: "Connect" }).waitFor();
+        await shot("welcome");
+    },
+    "the picker connects": async () => {
+        await code.command("Towline: Connect");
+        await code.page.locator(".quick-input-list .monaco-list-row", { hasText: "Kubernetes" }).waitFor();
+        await shot("picker");
+        await place.pick(port, remotePort);
+        await code.statusBar(`${place.shown} · `).waitFor();
+        await until("everything is in sync", () => status().readiness.state === "ready");
+    },
+    "the view shows the target, its port, the sync": async () => {
+        await code.command("Towline: Focus on Session View");
+        for (const text of ["Ports", `localhost:${port}`, "Sync ", "in sync", "Open Terminal", "Browse Target Files"]) {
+            await code.row(text).waitFor();
+        }
+        await shotInThemes("view");
+    },
+    "a saved edit is on the page behind the forwarded port": async () => {
+        await code.open(page);
+        await code.page.keyboard.press("Control+A");
+        await code.page.keyboard.type("<p>edited in the editor</p>");
+        await code.page.keyboard.press("Control+S");
+        await until("the page has the edit", async () =>
+            (await (await fetch(`http://127.0.0.1:${port}/${page}`)).text()).includes("edited in the editor"),
+        );
+        await code.row(`${page}to target`).waitFor();
+    },
+    "a conflict is shown and resolved from the diff editor": async () => {
+        const name = "both.txt";
+        writeFileSync(join(workspace, name), "one\ntwo\nthree\n");
+        await until("the file is there", () => place.read(`${place.directory}/${name}`).startsWith("one"));
+        await code.command("Towline: Pause Sync");
+        await code.row("paused").waitFor();
+        writeFileSync(join(workspace, name), "one\nmine\nthree\n");
+        place.write(`${place.directory}/${name}`, "one\ntheirs\nthree\n");
+        await code.command("Towline: Resume Sync");
+        await code.statusBar("1 conflict").waitFor();
+        await code.row(name).waitFor();
+        await code.command("Towline: Show Conflict");
+        await code.page.locator(".monaco-diff-editor .view-line", { hasText: "theirs" }).first().waitFor();
+        await code.page.locator(".monaco-diff-editor .view-line", { hasText: "mine" }).first().waitFor();
+        await code.page.locator(".editor-actions [aria-label^='Keep Mine']").first().waitFor();
+        await shotInThemes("conflict");
+        await code.command("Towline: Keep Theirs");
+        await until("the target's content is here", () => readFileSync(join(workspace, name), "utf8") === "one\ntheirs\nthree\n");
+        await until("no conflict is left", () => status().syncs.every(({ conflicts }) => conflicts === 0));
+        await code.page.locator(".monaco-diff-editor").waitFor({ state: "detached" });
+        await code.statusBar(`${place.shown} · `).waitFor();
+    },
+    "the terminal is the target's": async () => {
+        await code.command("Towline: Open Terminal on Target");
+        const terminal = code.page.locator(".terminal-wrapper.active .xterm-rows");
+        await terminal.waitFor();
+        await until("the terminal has the focus", () =>
+            code.page.evaluate(() => document.activeElement?.classList.contains("xterm-helper-textarea")),
+        );
+        await code.page.keyboard.type(`hostname; echo marker-$((40+2)) | tee marker.txt\n`);
+        await until("its output is seen", async () => (await terminal.innerText()).includes("marker-42"));
+        await until("its file came here", () => readFileSync(join(workspace, "marker.txt"), "utf8") === "marker-42\n");
+        await code.page.keyboard.type(`echo error in ${place.directory}/both.txt:2:3\n`);
+        await openLink(terminal, `${place.directory}/both.txt:2:3`);
+        await until("the link leads to line 2, column 3", async () => {
+            const place = await code.ask(
+                "const e = vscode.window.activeTextEditor; return [e.document.uri.fsPath, e.selection.active.line, e.selection.active.character]",
+            );
+            return place[0] === join(workspace, "both.txt") && place[1] === 1 && place[2] === 2;
+        });
+        await shot("terminal");
+        await code.command("Terminal: Kill the Active Terminal Instance");
+        await code.page.locator(".part.panel .xterm").waitFor({ state: "detached" });
+    },
+    "the app's log is an output": async () => {
+        await code.command("Towline: Show App Log");
+        if (target === "local") await code.page.locator(".output-view .view-line", { hasText: "GET /" }).first().waitFor();
+        await shot("log");
+        await code.command("View: Hide Panel");
+    },
+    "a file of the target that is not synced is opened, edited, saved": async () => {
+        place.write(place.note, "remote\n");
+        await code.command("Towline: Open Target File");
+        await code.answer("Open a file of the target", place.note);
+        await until("it is in the editor", () =>
+            code.ask(`return vscode.window.activeTextEditor?.document.uri.toString() === ${JSON.stringify(`towline:${place.note}`)}`),
+        );
+        await code.page.keyboard.press("Control+Home");
+        await code.page.keyboard.type("edited ");
+        await code.page.keyboard.press("Control+S");
+        await until("the target has it", () => place.read(place.note) === "edited remote\n");
+        await code.command("Towline: Browse Target Files");
+        await code.row("etc").waitFor();
+        await shot("files");
+    },
+    "a port that is listened at is found and can be stopped and added": async () => {
+        await code.command("Towline: Stop Forwarding Port");
+        await until("it is closed", () => status().forwards.length === 0);
+        await code.command("Towline: Forward a Port");
+        await code.answer("Forward a port", `${port}:${remotePort}`);
+        await until("it is open", () => status().forwards.length === 1);
+        await code.row(`localhost:${port}`).waitFor();
+    },
+    "a killed hub comes back": async () => {
+        const { pid } = status();
+        if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("towline")) throw new Error(`process ${pid} is no hub`);
+        process.kill(pid, "SIGKILL");
+        await until("another hub runs", () => {
+            const now = status();
+            return now.pid !== pid && now.readiness.state === "ready";
+        });
+        await code.statusBar(`${place.shown} · `).waitFor();
+        await until("the page is there again", async () => (await fetch(`http://127.0.0.1:${port}/${page}`)).ok);
+    },
+    "the recent target is the first of the picker": async () => {
+        await code.command("Towline: Connect");
+        await code.page.locator(".quick-input-list .monaco-list-row.focused .codicon-history").waitFor();
+        await shot("recent");
+        await code.page.keyboard.press("Escape");
+        await code.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+    },
+    "disconnecting ends everything": async () => {
+        await code.command("Towline: Disconnect");
+        await code.page.locator(".pane-body a.monaco-button", { hasText: "Connect" }).waitFor();
+        await until("nothing answers at the port", () =>
+            fetch(`http://127.0.0.1:${port}/`).then(
+                () => false,
+                () => true,
+            ),
+        );
+        await until("nothing is up", () => isDown());
+        await shot("disconnected");
+    },
+    "the walkthrough ends in a running demo": async () => {
+        await code.ask(`await vscode.commands.executeCommand("workbench.action.openWalkthrough", "towline.towline#start", false)`);
+        await code.page.locator(".getting-started-step", { hasText: "Everything is in one view" }).first().waitFor();
+        await shot("walkthrough");
+        await code.command("Towline: Run the Demo");
+        const terminal = code.page.locator(".terminal-wrapper.active .xterm-rows");
+        await until("the demo is up", async () => (await terminal.innerText()).includes("Ctrl-C ends the demo"));
+        await shot("demo");
+        await until("the terminal has the focus", () =>
+            code.page.evaluate(() => document.activeElement?.classList.contains("xterm-helper-textarea")),
+        );
+        await code.page.keyboard.press("Control+C");
+        await until("the demo is gone", () => code.ask("return vscode.window.terminals.length === 0"));
+    },
+    "nothing was said that nobody asked for": async () => {
+        const toasts = await code.page.locator(".notification-toast").allInnerTexts();
+        if (toasts.length > 0) throw new Error(`notifications: ${toasts.join(" | ")}`);
+    },
+};
+
+function isDown() {
+    try {
+        return status().readiness.state === "idle";
+    } catch (error) {
+        // Exit code 3 says that nothing is up.
+        return error.status === 3;
+    }
+}
+
+/** Follows a link of the terminal as a user does, by Ctrl+click. */
+async function openLink(terminal, text) {
+    const line = terminal.locator("span", { hasText: text }).last();
+    await line.waitFor();
+    await until(`${text} is a link`, async () => {
+        const box = await line.boundingBox();
+        const content = await line.innerText();
+        const x = box.x + (box.width * (content.indexOf(text) + text.length / 2)) / content.length;
+        await code.page.mouse.move(x, box.y + box.height / 2 + 1);
+        await code.page.mouse.move(x, box.y + box.height / 2);
+        await code.page.keyboard.down("Control");
+        await code.page.mouse.click(x, box.y + box.height / 2);
+        await code.page.keyboard.up("Control");
+        return code.ask(`return vscode.window.activeTextEditor?.document.uri.path.endsWith("/both.txt")`);
+    });
+}
+
+async function packBridge() {
+    const { createVSIX } = createRequire(join(extension, "package.json"))("@vscode/vsce");
+    const packagePath = join(dir, "bridge.vsix");
+    await createVSIX({ cwd: join(here, "bridge"), packagePath, dependencies: false, allowMissingRepository: true, skipLicense: true, allowStarActivation: true });
+    return packagePath;
+}
+
+const place = targetOf(target);
+const port = await freePort();
+const remotePort = target === "local" ? await freePort() : Number(process.env.REMOTE_PORT ?? 8080);
+let failed = false;
+const began = Date.now();
+try {
+    if (target === "local") writeFileSync(join(workspace, page), "<p>first</p>\n");
+    for (const [name, run] of Object.entries(steps)) {
+        step = name;
+        const from = Date.now();
+        await run();
+        console.log(`ok ${name} (${Date.now() - from} ms)`);
+    }
+    console.log(`everything in ${((Date.now() - began) / 1000).toFixed(1)} s; screenshots in ${shots}`);
+} catch (error) {
+    failed = true;
+    console.error(`FAILED: ${step}: ${error.message}`);
+    if (code !== undefined) await shot("failed").catch(() => undefined);
+    console.error(`screenshots in ${shots}, the editor's log in ${dir}`);
+} finally {
+    await code?.stop();
+    if (towline !== undefined && !isDown()) cli("down");
+}
+if (!failed && process.env.SHOTS !== undefined && existsSync(dir)) rmSync(dir, { recursive: true });
+process.exit(failed ? 1 : 0);
