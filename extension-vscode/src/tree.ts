@@ -31,8 +31,9 @@ export function showTree(session: Session, ports: DetectedPorts): vscode.Disposa
 
 function item(node: Node): vscode.TreeItem {
     const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
-    const hasChildren = (node.children?.length ?? 0) > 0;
-    const drawn = new vscode.TreeItem(node.label, !hasChildren ? None : node.open === true ? Expanded : Collapsed);
+    // Also what has no children yet: VS Code does not expand later what it drew as a leaf.
+    const state = node.children === undefined ? None : node.open === true ? Expanded : Collapsed;
+    const drawn = new vscode.TreeItem(node.label, state);
     drawn.id = node.id;
     drawn.iconPath = new vscode.ThemeIcon(node.icon, node.color === undefined ? undefined : new vscode.ThemeColor(node.color));
     if (node.description !== undefined) drawn.description = node.description;

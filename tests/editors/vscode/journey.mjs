@@ -321,7 +321,7 @@ try {
     failed = true;
     console.error(`FAILED: ${step}: ${error.message}`);
     if (code !== undefined) await shot("failed").catch(() => undefined);
-    console.error(`screenshots in ${shots}, the editor's log in ${dir}`);
+    console.error(`screenshots in ${shots}, what the editor said in ${dir}/*.log`);
 } finally {
     await code?.stop();
     if (towline !== undefined && !isDown()) cli("down");

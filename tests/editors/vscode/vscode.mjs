@@ -1,7 +1,7 @@
 // Owns a real VS Code for tests: code-server with the extension from its .vsix, seen by Chromium.
 // Knows nothing of what is tested.
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -107,6 +107,7 @@ export async function startVsCode({ editors, dir, folder, vsix, env, settings })
         browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: CHROMIUM_FLAGS });
         const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
         page.setDefaultTimeout(BUDGET_MS);
+        page.on("console", (message) => appendFileSync(join(dir, "browser.log"), `${message.text()}\n`));
         await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}`);
         await page.waitForSelector(".monaco-workbench .part.statusbar");
         return new VsCode(page, bridge, extensions, stop);
