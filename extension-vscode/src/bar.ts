@@ -31,7 +31,9 @@ export function barOf(view: View): Bar {
 function connected(status: Status, conflicts: number): Bar {
     const { readiness, link } = status;
     const target = shortTarget(status.target ?? "target");
-    if (readiness.state === "failed") {
+    // A brake is a failure, too, but one whose name says what to do.
+    const held = status.syncs.find(({ phase }) => phase.phase === "braked" || phase.phase === "halted");
+    if (readiness.state === "failed" && (held === undefined || link?.state !== "up")) {
         return bar(`$(error) ${target}: failed`, `${readiness.reason}\n${readiness.help}`, "error");
     }
     switch (link?.state) {
@@ -53,7 +55,6 @@ function connected(status: Status, conflicts: number): Bar {
     const linked = `${duration(link.rtt_us)} · ${link.carrier}`;
     const passed = Object.values(link.passed).map((why) => `\n${why}`);
     const tooltip = `${status.target ?? ""}\nlinked by ${link.carrier}, round trip ${duration(link.rtt_us)}${passed.join("")}`;
-    const held = status.syncs.find(({ phase }) => phase.phase === "braked" || phase.phase === "halted");
     if (held !== undefined && "reason" in held.phase) {
         return bar(`$(warning) ${target}: sync held · ${linked}`, `${held.phase.reason}\n${tooltip}`, "warning");
     }

@@ -11,11 +11,14 @@ import { Session } from "./session";
 import { showStatusBar } from "./status_bar";
 import { registerTerminals } from "./terminals";
 import { showTree } from "./tree";
+import type { View } from "./view";
 
 /** What the tests ask for. */
 export interface Api {
     /** The processor's time that activation took; the server starts beside it. */
     readonly activationMs: number;
+    /** What is rendered now. */
+    readonly view: () => View;
 }
 
 export function activate(context: vscode.ExtensionContext): Api {
@@ -46,5 +49,5 @@ export function activate(context: vscode.ExtensionContext): Api {
     const { user, system } = process.cpuUsage(before);
     const activationMs = (user + system) / 1000;
     output.info(`activated in ${activationMs.toFixed(1)} ms`);
-    return { activationMs };
+    return { activationMs, view: () => session.view };
 }

@@ -75,6 +75,8 @@ function targetNode({ target, readiness, link, warnings }: Status): Node {
 }
 
 function targetIcon(readiness: Readiness, link: Link | null): readonly [icon: string, color?: string] {
+    // Something waits for a decision; nothing is broken.
+    if (readiness.state === "failed" && readiness.code === "conflict") return ["warning", YELLOW];
     if (readiness.state === "failed" || link?.state === "down") return ["error", RED];
     if (link?.state === "up" && readiness.state === "ready") return ["vm-active"];
     return ["sync~spin"];

@@ -29,6 +29,14 @@ test("each trouble is said with its reason", () => {
         [{ link: { state: "down", reason: "no pod" } }, /link is down$/, "error"],
         [{ readiness: { state: "failed", code: "usage", reason: "no", help: "try" } }, /failed$/, "error"],
         [{ syncs: [{ ...sync, phase: { phase: "braked", reason: "12 deletions" } }] }, /sync held/, "warning"],
+        [
+            {
+                readiness: { state: "failed", code: "conflict", reason: "the sync app stopped", help: "resume it" },
+                syncs: [{ ...sync, phase: { phase: "braked", reason: "12 deletions" } }],
+            },
+            /sync held/,
+            "warning",
+        ],
         [{ readiness: { state: "pending", waiting_for: "the first sync of app" } }, /sync~spin/, "none"],
     ];
     for (const [change, text, severity] of cases) {

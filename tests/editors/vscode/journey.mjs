@@ -61,6 +61,11 @@ function targetOf(name) {
             },
             read: (path) => readFileSync(there + path, "utf8"),
             write: (path, text) => writeFileSync(there + path, text),
+            empty: () => {
+                // As `rm -rf *` does it.
+                const names = readdirSync(join(there, "app")).filter((name) => !name.startsWith("."));
+                for (const name of names) rmSync(join(there, "app", name), { recursive: true });
+            },
             note: "/etc/note.conf",
         };
     }
@@ -81,6 +86,7 @@ function targetOf(name) {
         },
         read: (path) => cli("exec", "--", "cat", path),
         write: (path, text) => cli("exec", "--", "sh", "-c", 'printf %s "$1" > "$2"', "sh", text, path),
+        empty: () => cli("exec", "--", "sh", "-c", 'rm -rf "$1"/*', "sh", directory),
         note: "/tmp/note.conf",
     };
 }
@@ -169,6 +175,16 @@ const steps = {
         await code.page.locator(".monaco-diff-editor").waitFor({ state: "detached" });
         await code.statusBar(`${place.shown} · `).waitFor();
     },
+    "the brake holds mass deletions until one decides": async () => {
+        place.empty();
+        await code.row("held by the brake").waitFor();
+        await code.statusBar("sync held").waitFor();
+        await shot("brake");
+        await code.command("Towline: Resume Sync");
+        await code.choose("is held", "Restore");
+        await until("the files are back there", () => place.read(`${place.directory}/both.txt`) === "one\ntheirs\nthree\n");
+        await code.row("in sync").waitFor();
+    },
     "the terminal is the target's": async () => {
         await code.command("Towline: Open Terminal on Target");
         const terminal = code.page.locator(".terminal-wrapper.active .xterm-rows");
@@ -212,9 +228,34 @@ const steps = {
         await code.row("etc").waitFor();
         await shot("files");
     },
-    "a port that is listened at is found and can be stopped and added": async () => {
+    "the sync of a file is explained, the app is restarted, the menu is open": async () => {
+        await code.open("both.txt");
+        await code.command("Towline: Explain Sync of This File");
+        await code.page.locator(".notification-toast", { hasText: "in sync" }).waitFor();
+        await code.command("Notifications: Clear All Notifications");
+        if (target === "local") {
+            await code.command("Towline: Restart App");
+            await code.row("runs, started 2 times").waitFor();
+        }
+        await code.statusBar(`${place.shown} · `).click();
+        await code.choose("Towline: ", "Show the View");
+    },
+    "a port that is listened at is found, offered where one wants that, stopped and added": async () => {
         await code.command("Towline: Stop Forwarding Port");
         await until("it is closed", () => status().forwards.length === 0);
+        await until("the port is found", async () => {
+            await code.command("Towline: Look for Listening Ports");
+            return code.row(`${remotePort}detected`).isVisible();
+        });
+        await shot("detected");
+        await code.ask(`await vscode.workspace.getConfiguration("towline").update("detectPorts", "notify", true)`);
+        await code.command("Towline: Look for Listening Ports");
+        const offer = code.page.locator(".notification-toast", { hasText: `port ${remotePort}` });
+        await offer.locator("a.monaco-button", { hasText: "Forward" }).click();
+        await until("it is forwarded", () => status().forwards.length === 1);
+        await code.ask(`await vscode.workspace.getConfiguration("towline").update("detectPorts", undefined, true)`);
+        await code.command("Towline: Stop Forwarding Port");
+        await until("it is closed again", () => status().forwards.length === 0);
         await code.command("Towline: Forward a Port");
         await code.answer("Forward a port", `${port}:${remotePort}`);
         await until("it is open", () => status().forwards.length === 1);
@@ -224,9 +265,10 @@ const steps = {
         const { pid } = status();
         if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("towline")) throw new Error(`process ${pid} is no hub`);
         process.kill(pid, "SIGKILL");
-        await until("another hub runs", () => {
-            const now = status();
-            return now.pid !== pid && now.readiness.state === "ready";
+        // Not by the command line, which would start one by itself.
+        await until("the editor sees another hub", async () => {
+            const { status: now } = await code.ask(`return vscode.extensions.getExtension("towline.towline").exports.view()`);
+            return now !== null && now !== undefined && now.pid !== pid && now.readiness.state === "ready";
         });
         await code.statusBar(`${place.shown} · `).waitFor();
         await until("the page is there again", async () => (await fetch(`http://127.0.0.1:${port}/${page}`)).ok);
@@ -267,6 +309,18 @@ const steps = {
     "nothing was said that nobody asked for": async () => {
         const toasts = await code.page.locator(".notification-toast").allInnerTexts();
         if (toasts.length > 0) throw new Error(`notifications: ${toasts.join(" | ")}`);
+    },
+    "a program that does not run is told with a way out": async () => {
+        const set = (path) => code.ask(`await vscode.workspace.getConfiguration("towline").update("path", ${path}, true)`);
+        await set(JSON.stringify(join(dir, "missing/towline")));
+        await code.page.locator(".statusbar-item", { hasText: "Towline" }).locator(".codicon-error").waitFor();
+        await code.page.locator(".pane-body a.monaco-button", { hasText: "Show Why" }).waitFor();
+        await code.command("Towline: Show Why the Program Does Not Run");
+        const message = code.page.locator(".notification-toast", { hasText: "missing/towline does not run" });
+        await message.locator("a.monaco-button", { hasText: "Open Settings" }).waitFor();
+        await shot("broken");
+        await set(process.env.TOWLINE === undefined ? "undefined" : JSON.stringify(process.env.TOWLINE));
+        await code.page.locator(".pane-body a.monaco-button", { hasText: "Connect" }).waitFor();
     },
 };
 
