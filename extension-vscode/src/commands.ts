@@ -34,7 +34,7 @@ export function registerCommands({ session, memory, output, ports, logs, files }
         "towline.menu": () => showMenu(session),
         "towline.restartApp": () => session.command("towline.restart"),
         "towline.addPort": (clicked) => addPort(session, clicked),
-        "towline.findPorts": () => ports.look(),
+        "towline.findPorts": () => findPorts(ports),
         "towline.openPort": (clicked) =>
             withForward(session, clicked, "Open in browser", (forward) => openExternal(`http://${localName(forward)}/`)),
         "towline.copyAddress": (clicked) =>
@@ -105,6 +105,14 @@ async function addPort(session: Session, clicked: Clicked): Promise<void> {
                   validateInput: portsProblem,
               });
     if (spec !== undefined && spec !== "") await session.command("towline.forward.add", { spec });
+}
+
+async function findPorts(ports: DetectedPorts): Promise<void> {
+    await ports.look();
+    // Who asks gets an answer, also when there is nothing new to see.
+    if (ports.found.every(({ forwarded }) => forwarded)) {
+        await vscode.window.showInformationMessage("Nothing on the target listens at a port that is not forwarded.");
+    }
 }
 
 async function withForward(

@@ -117,7 +117,7 @@ function portsNode(forwards: readonly Forward[], detected: readonly ListeningPor
                 id: `detected/${address}/${port}`,
                 label: String(port),
                 description: "detected",
-                tooltip: `something listens at ${address}, port ${port}, on the target`,
+                tooltip: `something on the target listens at port ${port}`,
                 icon: "search",
                 context: "detected",
                 subject: { kind: "detected" as const, port },
