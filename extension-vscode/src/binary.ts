@@ -1,6 +1,6 @@
 // Owns finding a `towline` program that runs.
 
-import { execFile } from "node:child_process";
+import { execFile, type ExecFileException } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -49,10 +49,22 @@ async function candidate(path: string): Promise<Candidate> {
 function version(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
         execFile(path, ["--version"], { timeout: PATIENCE_MS }, (error, stdout) => {
-            if (error !== null) reject(new Error(error.message));
+            if (error !== null) reject(new Error(reasonOf(error)));
             else resolve(stdout);
         });
     });
+}
+
+/** The system's words for the usual reasons are no words. */
+function reasonOf(error: ExecFileException): string {
+    switch (error.code) {
+        case "ENOENT":
+            return "there is no such file";
+        case "EACCES":
+            return "it is not executable";
+        default:
+            return error.killed === true ? `it said nothing for ${PATIENCE_MS / 1000} s` : error.message;
+    }
 }
 
 async function firstOnPath(): Promise<string | undefined> {

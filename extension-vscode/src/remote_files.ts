@@ -1,5 +1,6 @@
 // Owns `towline:/path`: files as the target has them, for editors and extensions.
 
+import { posix } from "node:path";
 import * as vscode from "vscode";
 import { Failure } from "./failure";
 import type { FileKind } from "./protocol";
@@ -22,43 +23,55 @@ export class RemoteFiles implements vscode.FileSystemProvider {
     }
 
     async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
-        const { kind, size, mtime_us } = await refused(uri, this.#session.command("towline.file.stat", { path: uri.path }));
+        const answer = this.#session.command("towline.file.stat", { path: uri.path }).catch(async (error: unknown) => {
+            // VS Code makes what is not there, and gives up on any other failure.
+            throw (await this.#isMissing(uri.path)) ? vscode.FileSystemError.FileNotFound(uri) : error;
+        });
+        const { kind, size, mtime_us } = await refused(answer);
         const mtime = Math.floor(mtime_us / 1000);
         return { type: fileType(kind), size, mtime, ctime: mtime };
     }
 
     async readDirectory(uri: vscode.Uri): Promise<[string, vscode.FileType][]> {
-        const { entries } = await refused(uri, this.#session.command("towline.file.list", { path: uri.path }));
+        const { entries } = await refused(this.#session.command("towline.file.list", { path: uri.path }));
         return entries.map(({ name, kind }) => [name, fileType(kind)]);
     }
 
     async readFile(uri: vscode.Uri): Promise<Uint8Array> {
-        const { base64 } = await refused(uri, this.#session.command("towline.file.read", { path: uri.path }));
+        const { base64 } = await refused(this.#session.command("towline.file.read", { path: uri.path }));
         return Buffer.from(base64, "base64");
     }
 
     async writeFile(uri: vscode.Uri, content: Uint8Array, options: { create: boolean; overwrite: boolean }): Promise<void> {
         const base64 = Buffer.from(content).toString("base64");
-        await refused(uri, this.#session.command("towline.file.write", { path: uri.path, base64, ...options }));
+        await refused(this.#session.command("towline.file.write", { path: uri.path, base64, ...options }));
         this.#changed.fire([{ type: vscode.FileChangeType.Changed, uri }]);
     }
 
     async createDirectory(uri: vscode.Uri): Promise<void> {
-        await refused(uri, this.#session.command("towline.file.mkdir", { path: uri.path }));
+        await refused(this.#session.command("towline.file.mkdir", { path: uri.path }));
         this.#changed.fire([{ type: vscode.FileChangeType.Created, uri }]);
     }
 
     async delete(uri: vscode.Uri, { recursive }: { recursive: boolean }): Promise<void> {
-        await refused(uri, this.#session.command("towline.file.delete", { path: uri.path, recursive }));
+        await refused(this.#session.command("towline.file.delete", { path: uri.path, recursive }));
         this.#changed.fire([{ type: vscode.FileChangeType.Deleted, uri }]);
     }
 
     async rename(from: vscode.Uri, to: vscode.Uri, { overwrite }: { overwrite: boolean }): Promise<void> {
-        await refused(from, this.#session.command("towline.file.rename", { from: from.path, to: to.path, overwrite }));
+        await refused(this.#session.command("towline.file.rename", { from: from.path, to: to.path, overwrite }));
         this.#changed.fire([
             { type: vscode.FileChangeType.Deleted, uri: from },
             { type: vscode.FileChangeType.Created, uri: to },
         ]);
+    }
+
+    /** Whether there is nothing at a path, which the directories above it tell. */
+    async #isMissing(path: string): Promise<boolean> {
+        if (path === "/" || this.#session.connected === undefined) return false;
+        const { dir, base } = posix.parse(path);
+        const listed = await this.#session.command("towline.file.list", { path: dir }).catch(() => undefined);
+        return listed === undefined ? this.#isMissing(dir) : !listed.entries.some(({ name }) => name === base);
     }
 }
 
@@ -75,24 +88,13 @@ function fileType(kind: FileKind): vscode.FileType {
     }
 }
 
-/** VS Code decides on the kind of an error: a file that is not there is one that can be made. */
-async function refused<Result>(uri: vscode.Uri, answer: Promise<Result>): Promise<Result> {
+/** Failures in VS Code's words. */
+async function refused<Result>(answer: Promise<Result>): Promise<Result> {
     try {
         return await answer;
     } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        switch (error instanceof Failure ? error.code : undefined) {
-            case "not_found":
-                throw vscode.FileSystemError.FileNotFound(uri);
-            case "exists":
-                throw vscode.FileSystemError.FileExists(uri);
-            case "denied":
-                throw vscode.FileSystemError.NoPermissions(message);
-            case "not_up":
-            case "unreachable":
-                throw vscode.FileSystemError.Unavailable(message);
-            default:
-                throw new vscode.FileSystemError(message);
-        }
+        if (!(error instanceof Failure)) throw error;
+        const away = error.code === "not_up" || error.code === "unreachable";
+        throw away ? vscode.FileSystemError.Unavailable(error.message) : new vscode.FileSystemError(error.message);
     }
 }

