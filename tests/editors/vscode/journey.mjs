@@ -154,15 +154,7 @@ const steps = {
     },
     "a conflict is shown and resolved from the diff editor": async () => {
         const name = "both.txt";
-        writeFileSync(join(workspace, name), "one\ntwo\nthree\n");
-        await until("the file is there", () => place.read(`${place.directory}/${name}`).startsWith("one"));
-        await code.command("Towline: Pause Sync");
-        await code.row("paused").waitFor();
-        writeFileSync(join(workspace, name), "one\nmine\nthree\n");
-        place.write(`${place.directory}/${name}`, "one\ntheirs\nthree\n");
-        await code.command("Towline: Resume Sync");
-        await code.statusBar("1 conflict").waitFor();
-        await code.row(name).waitFor();
+        await makeConflict(name);
         await code.command("Towline: Show Conflict");
         await code.page.locator(".monaco-diff-editor .view-line", { hasText: "theirs" }).first().waitFor();
         await code.page.locator(".monaco-diff-editor .view-line", { hasText: "mine" }).first().waitFor();
@@ -172,6 +164,18 @@ const steps = {
         await until("the target's content is here", () => readFileSync(join(workspace, name), "utf8") === "one\ntheirs\nthree\n");
         await until("no conflict is left", () => status().syncs.every(({ conflicts }) => conflicts === 0));
         await code.page.locator(".monaco-diff-editor").waitFor({ state: "detached" });
+        await code.statusBar(`${place.shown} · `).waitFor();
+    },
+    "one's own side of a conflict is kept, both are, and what lost comes back": async () => {
+        await makeConflict("mine.txt");
+        await code.command("Towline: Keep Mine");
+        await until("mine is there", () => place.read(`${place.directory}/mine.txt`) === "one\nmine\nthree\n");
+        await code.command("Towline: Bring Back What Sync Displaced Last");
+        await code.page.locator(".notification-toast", { hasText: "Brought back" }).waitFor();
+        await code.command("Notifications: Clear All Notifications");
+        await makeConflict("two.txt");
+        await code.command("Towline: Keep Both");
+        await until("both are here", () => readdirSync(workspace).filter((name) => name.startsWith("two")).length === 2);
         await code.statusBar(`${place.shown} · `).waitFor();
     },
     "the brake holds mass deletions until one decides": async () => {
@@ -248,6 +252,8 @@ const steps = {
             await code.command("Towline: Restart App");
             await code.row("runs, started 2 times").waitFor();
         }
+        await code.command("Towline: Copy Address of Forwarded Port");
+        await until("the address is in the clipboard", async () => (await code.ask("return vscode.env.clipboard.readText()")) === `localhost:${port}`);
         await code.statusBar(`${place.shown} · `).click();
         await code.choose("Towline: ", "Show the View");
     },
@@ -346,6 +352,19 @@ async function detectPort() {
     await code.command("Towline: Stop Forwarding Port");
     await until("it is closed again", () => status().forwards.length === 0);
     await code.command("Notifications: Clear All Notifications");
+}
+
+/** Changes a file on both sides at once, which leaves exactly one conflict. */
+async function makeConflict(name) {
+    writeFileSync(join(workspace, name), "one\ntwo\nthree\n");
+    await until("the file is there", () => place.read(`${place.directory}/${name}`).startsWith("one"));
+    await code.command("Towline: Pause Sync");
+    await code.row("paused").waitFor();
+    writeFileSync(join(workspace, name), "one\nmine\nthree\n");
+    place.write(`${place.directory}/${name}`, "one\ntheirs\nthree\n");
+    await code.command("Towline: Resume Sync");
+    await code.statusBar("1 conflict").waitFor();
+    await code.row(name).waitFor();
 }
 
 function isDown() {

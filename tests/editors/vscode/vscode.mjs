@@ -110,7 +110,10 @@ export async function startVsCode({ editors, dir, folder, vsix, env, settings, r
         await until("code-server answers", async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok);
         const { chromium } = createRequire(join(editors, "playwright/package.json"))("playwright-core");
         browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: CHROMIUM_FLAGS });
-        const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+        const page = await browser.newPage({
+            viewport: { width: 1280, height: 800 },
+            permissions: ["clipboard-read", "clipboard-write"],
+        });
         page.setDefaultTimeout(BUDGET_MS);
         page.on("console", (message) => appendFileSync(join(dir, "browser.log"), `${message.text()}\n`));
         await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}`);
