@@ -248,12 +248,13 @@ pub fn wanted(
 pub fn mistake(root: &Path, text: &str) -> Option<(u64, u64, String)> {
     let path = root.join(crate::runtime::CONFIG_NAME);
     let told = |error: &ConfigError, what: &str| format!("{what} ({})", error.help());
-    let error = file::parse(&path, text)
-        .map_err(ConfigError::from)
-        .and_then(|file| merge(file, root, root, &Flags::default()))
-        .err()?;
+    let judge = |file: file::File| {
+        // Flags may name a target; the rest is judged as if one did.
+        let target = file.target.is_none().then(|| "pod/any".to_owned());
+        merge(file, root, root, &Flags { target, ..Flags::default() })
+    };
+    let error = file::parse(&path, text).map_err(ConfigError::from).and_then(judge).err()?;
     match &error {
-        ConfigError::NoTarget => None,
         ConfigError::File(file::FileError::Malformed { line, column, reason, .. }) => {
             Some((*line, *column, told(&error, reason)))
         }

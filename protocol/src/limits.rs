@@ -232,6 +232,9 @@ pub const FILES_LISTED_MAX: usize = 100_000;
 /// How much of each output of a command an editor gets.
 pub const EXEC_OUTPUT_MAX: usize = 1024 * 1024;
 
+/// Longest message of an editor: a text of as many bytes is no source code.
+pub const LSP_MESSAGE_MAX: usize = 32 * 1024 * 1024;
+
 /// Longest log line, in bytes; a longer one comes in pieces.
 pub const LOG_LINE_MAX: usize = 64 * 1024;
 

@@ -63,7 +63,7 @@ impl Editor {
     /// When the server cannot be started.
     pub fn raw(sandbox: &Sandbox) -> Self {
         let mut command = sandbox.command(&["lsp"]);
-        let log = std::fs::File::create(sandbox.path().join("home/lsp.log")).expect("a log");
+        let log = std::fs::File::create(sandbox.path().join("lsp.log")).expect("a log");
         let mut server = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -104,7 +104,11 @@ impl Editor {
     /// When the server has gone.
     pub fn write(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("the pipe is open");
-        input.write_all(bytes).and_then(|()| input.flush()).expect("the server reads");
+        let written = input.write_all(bytes).and_then(|()| input.flush());
+        let shown = &bytes[..bytes.len().min(400)];
+        written.unwrap_or_else(|error| {
+            panic!("the server is gone ({error}) before {}", String::from_utf8_lossy(shown))
+        });
     }
 
     /// A message in its frame.

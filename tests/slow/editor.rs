@@ -154,6 +154,6 @@ fn ten_thousand_random_messages_are_survived_and_every_request_is_answered() {
     println!("{MESSAGES} messages, {} requests answered, {resident} KiB resident", begun.len());
     assert!(resident < RESIDENT_MAX_KIB, "{resident} KiB");
     editor.run("towline.down", json!({}));
-    let log = fs::read_to_string(sandbox.path().join("home/lsp.log")).unwrap_or_default();
+    let log = fs::read_to_string(sandbox.path().join("lsp.log")).unwrap_or_default();
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -25,9 +25,13 @@ use crate::runtime::{CONFIG_NAME, Dirs, Workspace};
 
 mod ask;
 mod exit;
+mod frames;
 
 /// Requests that are served side by side; those that wait for a link wait long.
 const CONCURRENT: usize = 64;
+
+/// Bytes between the editor's stream and the library.
+const PIPE_LEN: usize = 64 * 1024;
 
 /// Outputs on their way to the editor.
 const OUTPUTS_MAX: usize = 256;
@@ -54,9 +58,17 @@ pub async fn serve(chosen: Option<PathBuf>) -> std::result::Result<u8, FaceError
         editor: OnceLock::new(),
     })
     .custom_method("window/workDoneProgress/cancel", Face::cancel)
+    .custom_method(frames::MALFORMED, Face::malformed)
     .finish();
     let (service, mut ended_rx) = Exiting::around(service);
-    let serving = Server::new(tokio::io::stdin(), tokio::io::stdout(), socket)
+    let (input, passed) = tokio::io::duplex(PIPE_LEN);
+    let stdin = tokio::io::BufReader::new(tokio::io::stdin());
+    tokio::spawn(async move {
+        if let Err(error) = frames::pass(stdin, passed).await {
+            tracing::debug!(%error, "the editor's stream failed");
+        }
+    });
+    let serving = Server::new(input, tokio::io::stdout(), socket)
         .concurrency_level(CONCURRENT)
         .serve(service);
     // The library reads on after `exit`, until the editor closes the pipe.
@@ -107,6 +119,10 @@ impl Face {
         if let Some(editor) = self.editor.get() {
             editor.session.say(input).await;
         }
+    }
+
+    async fn malformed(&self) -> Result<()> {
+        Err(Error::parse_error())
     }
 
     async fn cancel(&self, params: WorkDoneProgressCancelParams) {
