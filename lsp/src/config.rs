@@ -1,6 +1,7 @@
 //! Settings: what a workspace wants, from `towline.yaml`, flags and defaults,
 //! parsed once. Knows files and text, nothing of what runs.
 
+pub mod asked;
 pub mod file;
 pub mod schema;
 pub mod watch;
@@ -11,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use self::file::At;
 use crate::ports::{ForwardError, ForwardSpec, Port};
-use crate::runtime::Workspace;
 use crate::target::{Target, TargetError};
 
 /// What one hub is asked to keep up. Two `up` are the same when these are equal.
@@ -88,45 +88,6 @@ pub struct Flags {
     pub on_change: Option<String>,
     /// Whether a taken port is an error.
     pub strict_ports: bool,
-}
-
-/// Where in a cluster a workload is meant; what is not said is chosen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The container.
-    pub container: Option<String>,
-    /// The namespace.
-    pub namespace: Option<String>,
-    /// The kubeconfig's context.
-    pub context: Option<String>,
-    /// Where the agent goes.
-    pub tier: Option<String>,
-    /// The image of ephemeral containers.
-    pub agent_image: Option<String>,
-    /// Every pod of it.
-    pub all: bool,
-}
-
-impl Place {
-    /// A target as it is kept: with its flags behind its name.
-    pub fn behind(&self, target: &str) -> String {
-        let mut text = target.to_owned();
-        for (flag, value) in [
-            ("-c", &self.container),
-            ("-n", &self.namespace),
-            ("--context", &self.context),
-            ("--tier", &self.tier),
-            ("--agent-image", &self.agent_image),
-        ] {
-            if let Some(value) = value {
-                text.push_str(&format!(" {flag} {value}"));
-            }
-        }
-        if self.all {
-            text.push_str(" --all");
-        }
-        text
-    }
 }
 
 /// Why settings cannot be used.
@@ -221,48 +182,6 @@ pub fn load(root: &Path, cwd: &Path, flags: &Flags) -> Result<Settings, ConfigEr
     let path = root.join(crate::runtime::CONFIG_NAME);
     let file = file::read(&path)?.unwrap_or_default();
     merge(file, root, cwd, flags)
-}
-
-/// What is asked for; none when nothing is said and something is up.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub fn wanted(
-    workspace: &Workspace,
-    cwd: &Path,
-    flags: &Flags,
-) -> Result<Option<Settings>, ConfigError> {
-    match load(&workspace.root, cwd, flags) {
-        Ok(settings) => Ok(Some(settings)),
-        Err(ConfigError::NoTarget)
-            if *flags == Flags::default() && workspace.settings().exists() =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The first mistake in a text of `towline.yaml`: line and column from 1, and what is
-/// wrong and allowed there. A file without a target is none: flags may name it.
-pub fn mistake(root: &Path, text: &str) -> Option<(u64, u64, String)> {
-    let path = root.join(crate::runtime::CONFIG_NAME);
-    let told = |error: &ConfigError, what: &str| format!("{what} ({})", error.help());
-    let judge = |file: file::File| {
-        // Flags may name a target; the rest is judged as if one did.
-        let target = file.target.is_none().then(|| "pod/any".to_owned());
-        merge(file, root, root, &Flags { target, ..Flags::default() })
-    };
-    let error = file::parse(&path, text).map_err(ConfigError::from).and_then(judge).err()?;
-    match &error {
-        ConfigError::File(file::FileError::Malformed { line, column, reason, .. }) => {
-            Some((*line, *column, told(&error, reason)))
-        }
-        ConfigError::Placed { line, column, error: cause, .. } => {
-            Some((*line, *column, told(&error, &crate::chain(cause.as_ref()))))
-        }
-        _ => Some((1, 1, told(&error, &crate::chain(&error)))),
-    }
 }
 
 fn merge(

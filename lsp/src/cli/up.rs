@@ -66,7 +66,7 @@ pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), FaceErro
 
 /// The target as it is kept: its flags behind its name.
 fn target(up: &Up) -> Option<String> {
-    let place = config::Place {
+    let place = config::asked::Place {
         container: up.container.clone(),
         namespace: up.namespace.clone(),
         context: up.context.clone(),
@@ -120,7 +120,7 @@ fn settings(workspace: &Workspace, cwd: &Path, up: &Up) -> Result<Option<Setting
         on_change: up.on_change.clone(),
         strict_ports: up.strict_ports,
     };
-    config::wanted(workspace, cwd, &flags)
+    config::asked::wanted(workspace, cwd, &flags)
 }
 
 async fn wait(global: &Global, client: Client, request: Request) -> Result<Value, FaceError> {

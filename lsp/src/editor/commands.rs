@@ -182,7 +182,7 @@ async fn up(
     let replace = up.replace;
     let flags = config::Flags {
         target: up.target.map(|target| {
-            let place = config::Place {
+            let place = config::asked::Place {
                 container: up.container,
                 namespace: up.namespace,
                 context: up.context,
@@ -199,7 +199,7 @@ async fn up(
         on_change: up.on_change,
         strict_ports: up.strict_ports,
     };
-    let settings = config::wanted(workspace, &workspace.root, &flags)?;
+    let settings = config::asked::wanted(workspace, &workspace.root, &flags)?;
     let client = match &settings {
         None => Client::connect(workspace).await?,
         Some(_) => Client::start(workspace).await?,

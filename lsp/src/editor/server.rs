@@ -7,25 +7,27 @@ use std::sync::{Arc, OnceLock};
 use lsp_types::notification::Notification;
 use lsp_types::*;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::{Client, LanguageServer, LspService, Server, async_trait};
 
 use self::exit::{Ended, Exiting};
-use super::commands::{self, NAMES};
-use super::documents::{Encoding, offset};
-use super::jobs::{Jobs, SILENT, Words};
-use super::manifest::{self, Candidates, Wanted};
+use super::commands::NAMES;
+use super::documents::Encoding;
+use super::jobs::Jobs;
+use super::manifest::Candidates;
 use super::session::{Input, Output, Session, path_of};
 use super::words::{self, Word};
 use super::{actions, lenses};
 use crate::config::schema;
 use crate::face::error::FaceError;
-use crate::runtime::{CONFIG_NAME, Dirs, Workspace};
+use crate::runtime::{Dirs, Workspace};
 
 mod ask;
 mod exit;
 mod frames;
+mod target;
+mod work;
 
 /// Requests that are served side by side; those that wait for a link wait long.
 const CONCURRENT: usize = 64;
@@ -337,173 +339,6 @@ impl LanguageServer for Face {
         let argument = params.arguments.into_iter().next().unwrap_or_default();
         let answer = self.command(&params.command, argument).await;
         answer.map(Some).map_err(|error| failed(&error))
-    }
-}
-
-impl Face {
-    /// The sync looks at once, whatever its watch says.
-    async fn touched(&self) {
-        use crate::face::client::Client;
-        use crate::hub::api::{Request, SyncAction};
-        let Some(editor) = self.editor.get() else { return };
-        let Some(client) = Client::try_connect(&editor.session.workspace).await else { return };
-        let request = Request::Sync { name: None, action: SyncAction::Saved };
-        if let Err(error) = client.ask(request, |_| {}).await {
-            tracing::debug!(%error, "the syncs were not told of a save");
-        }
-    }
-
-    /// Where a position is in `towline.yaml`; none in other files.
-    async fn manifest_place(
-        &self,
-        uri: Url,
-        position: Position,
-    ) -> Result<Option<manifest::Place>> {
-        let session = &self.editor()?.session;
-        let encoding = session.encoding;
-        let place = session.look(move |facts, documents| {
-            let is_manifest = path_of(&uri)? == facts.root.join(CONFIG_NAME);
-            let text = &documents.get(&uri).filter(|_| is_manifest)?.text;
-            let byte = offset(text, position, encoding);
-            let start = text[..byte].rfind('\n').map_or(0, |end| end + 1);
-            Some(manifest::place(text, position.line as usize, byte - start))
-        });
-        Ok(place.await.flatten())
-    }
-
-    /// What the target offers at a place; nothing where it cannot be asked.
-    async fn candidates(&self, wanted: Wanted, word: &str) -> Result<Candidates> {
-        let session = &self.editor()?.session;
-        let mut candidates = Candidates::default();
-        match wanted {
-            Wanted::Target => {
-                let found = commands::workloads(&commands::Where::default()).await;
-                let rows = found.map(|list| list.workloads).unwrap_or_default();
-                candidates.targets = rows.into_iter().map(|row| row.workload).collect();
-            }
-            Wanted::Forward => {
-                let found = self.quietly("towline.ports.detect", json!({})).await;
-                let ports = found["ports"].as_array().cloned().unwrap_or_default();
-                candidates.forwards = ports
-                    .iter()
-                    .filter_map(|row| row["port"].as_u64())
-                    .map(|port| (port.to_string(), "listens in the target".to_owned()))
-                    .collect();
-            }
-            Wanted::Directory => {
-                let up = session.look(|facts, _| facts.is_up()).await.unwrap_or(false);
-                let folder = word.rsplit_once('/').map_or("", |(folder, _)| folder);
-                if up {
-                    let argument = json!({ "path": format!("{folder}/") });
-                    let found = self.quietly("towline.file.list", argument).await;
-                    let entries = found["entries"].as_array().cloned().unwrap_or_default();
-                    candidates.directories = entries
-                        .iter()
-                        .filter(|entry| entry["kind"] == "directory")
-                        .filter_map(|entry| Some(format!("{folder}/{}", entry["name"].as_str()?)))
-                        .collect();
-                }
-            }
-        }
-        Ok(candidates)
-    }
-
-    /// What a command answers; nothing when it fails: nobody asked for it.
-    async fn quietly(&self, name: &str, argument: Value) -> Value {
-        let Ok(editor) = self.editor() else { return Value::Null };
-        let mut words = Words(watch::Sender::default());
-        commands::run(&editor.session, name, argument, &mut words).await.unwrap_or_default()
-    }
-
-    async fn variable(&self, name: &str) -> Option<String> {
-        let found = self.quietly("towline.env", json!({})).await;
-        let value = found["env"][name].as_str()?;
-        Some(format!("`{name}` is `{value}` in the target"))
-    }
-
-    /// Does a command, and tells of it when it takes long.
-    async fn command(&self, name: &str, argument: Value) -> std::result::Result<Value, FaceError> {
-        let editor = self.editor().map_err(|error| FaceError::new(error.message))?;
-        if let Some(answer) = self.asked(editor, name, &argument).await? {
-            return Ok(answer);
-        }
-        let argument = self.completed(editor, name, argument).await?;
-        let words_tx = watch::Sender::default();
-        let words_rx = words_tx.subscribe();
-        let mut words = Words(words_tx);
-        let work = commands::run(&editor.session, name, argument, &mut words);
-        let mut work = std::pin::pin!(work);
-        let done = tokio::select! {
-            biased;
-            done = &mut work => Some(done),
-            () = tokio::time::sleep(SILENT) => None,
-        };
-        let answer = match done {
-            Some(answer) => answer,
-            None if editor.shows_progress => self.told(name, work, words_rx).await,
-            None => work.await,
-        }?;
-        if !editor.has_views {
-            self.show_answer(name, &answer).await;
-        }
-        Ok(answer)
-    }
-
-    /// Goes on with work under a progress that can be cancelled.
-    async fn told(
-        &self,
-        name: &str,
-        work: impl Future<Output = std::result::Result<Value, FaceError>>,
-        mut words_rx: watch::Receiver<String>,
-    ) -> std::result::Result<Value, FaceError> {
-        use lsp_types::notification::Progress;
-        use lsp_types::request::WorkDoneProgressCreate;
-        static NEXT: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(1);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let token = NumberOrString::String(format!("towline-{number}"));
-        let mut work = std::pin::pin!(work);
-        let create = WorkDoneProgressCreateParams { token: token.clone() };
-        let created = self.client.send_request::<WorkDoneProgressCreate>(create);
-        // An editor that never answers must not hold the work up.
-        tokio::select! {
-            biased;
-            answer = &mut work => return answer,
-            created = created => if created.is_err() {
-                return work.await;
-            },
-        }
-        let cancelled = self.jobs.begin(token.clone());
-        let put = |value: WorkDoneProgress| {
-            let value = ProgressParamsValue::WorkDone(value);
-            self.client
-                .send_notification::<Progress>(ProgressParams { token: token.clone(), value })
-        };
-        let title = NAMES.iter().find(|(known, _)| *known == name).map_or(name, |(_, what)| what);
-        put(WorkDoneProgress::Begin(WorkDoneProgressBegin {
-            title: title.to_owned(),
-            cancellable: Some(true),
-            message: None,
-            percentage: None,
-        }))
-        .await;
-        let answer = loop {
-            tokio::select! {
-                biased;
-                answer = &mut work => break answer,
-                () = cancelled.cancelled() => {
-                    break Err(FaceError::new(format!("{name} was cancelled")));
-                }
-                Ok(()) = words_rx.changed() => {
-                    let message = Some(words_rx.borrow_and_update().clone());
-                    let report = WorkDoneProgressReport { message, ..Default::default() };
-                    put(WorkDoneProgress::Report(report)).await;
-                }
-            }
-        };
-        self.jobs.end(&token);
-        let message = answer.as_ref().err().map(ToString::to_string);
-        put(WorkDoneProgress::End(WorkDoneProgressEnd { message })).await;
-        answer
     }
 }
 

@@ -154,7 +154,7 @@ impl State {
             None => config::file::text(&path),
         };
         self.facts.config_error = match text {
-            Ok(Some(text)) => config::mistake(&self.facts.root, &text),
+            Ok(Some(text)) => config::asked::mistake(&self.facts.root, &text),
             Ok(None) => None,
             Err(error) => Some((1, 1, error.to_string())),
         };

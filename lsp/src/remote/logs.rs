@@ -81,6 +81,11 @@ fn render(line: &LogLine, format: Format) -> Vec<u8> {
 }
 
 fn json(line: &LogLine) -> Vec<u8> {
+    format!("{}\n", value(line)).into_bytes()
+}
+
+/// A line for programs.
+pub fn value(line: &LogLine) -> serde_json::Value {
     let source = match line.source {
         LogSource::Stdout => "stdout",
         LogSource::Stderr => "stderr",
@@ -88,9 +93,7 @@ fn json(line: &LogLine) -> Vec<u8> {
         LogSource::Agent => "agent",
     };
     let text = String::from_utf8_lossy(&line.text);
-    let value =
-        serde_json::json!({ "schema": 1, "at_us": line.at_us, "source": source, "text": text });
-    format!("{value}\n").into_bytes()
+    serde_json::json!({ "schema": 1, "at_us": line.at_us, "source": source, "text": text })
 }
 
 /// RFC 3339 in UTC with milliseconds.

@@ -172,7 +172,7 @@ const steps = {
         await until("mine is there", () => place.read(`${place.directory}/mine.txt`) === "one\nmine\nthree\n");
         await code.command("Towline: Bring Back What Sync Displaced Last");
         await code.page.locator(".notification-toast", { hasText: "Brought back" }).waitFor();
-        await code.command("Notifications: Clear All Notifications");
+        await code.clear();
         await makeConflict("two.txt");
         await code.command("Towline: Keep Both");
         await until("both are here", () => readdirSync(workspace).filter((name) => name.startsWith("two")).length === 2);
@@ -247,7 +247,7 @@ const steps = {
         await code.open("both.txt");
         await code.command("Towline: Explain Sync of This File");
         await code.page.locator(".notification-toast", { hasText: "in sync" }).waitFor();
-        await code.command("Notifications: Clear All Notifications");
+        await code.clear();
         if (target === "local") {
             await code.command("Towline: Restart App");
             await code.row("runs, started 2 times").waitFor();
@@ -264,7 +264,7 @@ const steps = {
             // Every port of this machine would be one of such a target, so none is.
             await code.command("Towline: Look for Listening Ports");
             await code.page.locator(".notification-toast", { hasText: "Nothing on the target listens" }).waitFor();
-            await code.command("Notifications: Clear All Notifications");
+            await code.clear();
         } else {
             await detectPort();
         }
@@ -351,7 +351,7 @@ async function detectPort() {
     await code.ask(`await vscode.workspace.getConfiguration("towline").update("detectPorts", undefined, true)`);
     await code.command("Towline: Stop Forwarding Port");
     await until("it is closed again", () => status().forwards.length === 0);
-    await code.command("Notifications: Clear All Notifications");
+    await code.clear();
 }
 
 /** Changes a file on both sides at once, which leaves exactly one conflict. */

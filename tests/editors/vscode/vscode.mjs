@@ -224,6 +224,12 @@ class VsCode {
         await this.#take("F1", `>${title}`, title);
     }
 
+    /** Clears what notifies; the focus that a toast had is back before the next command. */
+    async clear() {
+        await this.command("Notifications: Clear All Notifications");
+        await until("no notification is shown", async () => (await this.page.locator(".notification-toast").count()) === 0);
+    }
+
     /** Opens a file of the folder by Quick Open and waits for its editor. */
     async open(name) {
         await this.#take("Control+P", name, name);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use protocol::io::framed;
 use protocol::limits::EXEC_OUTPUT_MAX;
-use protocol::wire::app::{LogLine, LogSource};
+use protocol::wire::app::LogLine;
 use protocol::wire::exec::{Exit, Input, Output};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::Session;
 use crate::face::error::FaceError;
 use crate::face::stream;
 use crate::hub::api::Request;
+use crate::remote::logs::value;
 use crate::runtime::Workspace;
 
 /// Lines of the log when nobody says how many.
@@ -92,14 +93,7 @@ pub async fn logs(workspace: &Workspace, logs: Logs) -> Result<Value, FaceError>
     let failed = |error| FaceError::tried("unable to read the app's output", &error);
     let mut lines = Vec::new();
     while let Some(line) = framed::read_optional::<LogLine>(&mut rx).await.map_err(failed)? {
-        let source = match line.source {
-            LogSource::Stdout => "stdout",
-            LogSource::Stderr => "stderr",
-            LogSource::Hook => "hook",
-            LogSource::Agent => "agent",
-        };
-        let text = String::from_utf8_lossy(&line.text);
-        lines.push(json!({ "at_us": line.at_us, "source": source, "text": text }));
+        lines.push(value(&line));
     }
     Ok(json!({ "lines": lines }))
 }

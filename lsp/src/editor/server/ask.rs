@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Editor, Face};
 use crate::editor::commands::{self, Where, plain_path};
+use crate::editor::jobs::Words;
 use crate::editor::session::Session;
 use crate::face::error::FaceError;
 use crate::runtime::CONFIG_NAME;
@@ -151,7 +152,7 @@ impl Face {
             &editor.session,
             "towline.difference",
             argument,
-            &mut super::Words(Default::default()),
+            &mut Words(Default::default()),
         )
         .await?;
         if editor.has_views {
