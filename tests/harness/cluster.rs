@@ -337,8 +337,12 @@ impl Cluster {
 
     fn inside_pid(&self) -> String {
         let node = fs::read_to_string(self.folder.join("pid")).expect("the node has run");
-        let children = fs::read_to_string(format!("/proc/{node}/task/{node}/children"));
-        let children = children.unwrap_or_default();
+        // Each thread has children of its own, and Go starts processes from any.
+        let threads = fs::read_dir(format!("/proc/{node}/task")).expect("the node runs");
+        let children: String = threads
+            .flatten()
+            .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+            .collect();
         children.split_whitespace().next().expect("the node has its first process").to_owned()
     }
 }
