@@ -7,6 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dir=${1:-$root/target/editors}
+dir=$(mkdir -p "$dir" && cd "$dir" && pwd)
 shift || true
 parts=("$@")
 ((${#parts[@]})) || parts=(nvim plain vscode)
