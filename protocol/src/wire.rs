@@ -9,6 +9,7 @@
 pub mod app;
 pub mod control;
 pub mod copy;
+pub mod debug;
 pub mod exec;
 pub mod files;
 pub mod hello;

@@ -82,6 +82,13 @@ pub enum Request {
     },
     /// One look at the target's files, or one change of their names; raw.
     Files(FilesRequest),
+    /// The target's processes, or all that can be seen there; raw.
+    Processes {
+        /// All.
+        all: bool,
+    },
+    /// A debug session; raw, and from then on DAP.
+    Debug(crate::debug::session::Wanted),
     /// Files into the target; raw.
     CopyIn {
         /// Where to.

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs the debug adapters that the suite `debug` needs into DIR (bin/, python/,
+# js-debug/), each from a package registry by its ordinary client. Quick when all is there.
+set -euo pipefail
+dir=$(mkdir -p "$1" && cd "$1" && pwd)
+
+DEBUGPY=1.8.22
+GDB=18.1.0.post1
+DELVE=v1.27.2
+
+if [[ ! -x $dir/bin/gdb || ! -d $dir/python/debugpy ]]; then
+  # gdb's wheel is for CPython 3.11 with its library.
+  python3 -m venv "$dir/gdb-venv"
+  "$dir/gdb-venv/bin/pip" install --quiet --disable-pip-version-check "gdb-for-pwndbg==$GDB"
+  rm -rf "$dir/python"
+  "$dir/gdb-venv/bin/pip" install --quiet --disable-pip-version-check --target "$dir/python" "debugpy==$DEBUGPY"
+  mkdir -p "$dir/bin"
+  ln -sf ../gdb-venv/bin/gdb "$dir/bin/gdb"
+fi
+
+if [[ ! -x $dir/bin/dlv ]]; then
+  GOBIN="$dir/bin" GOFLAGS=-mod=mod go install "github.com/go-delve/delve/cmd/dlv@$DELVE"
+fi
+
+if ! command -v lldb-dap-22 >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends lldb-22 >/dev/null
+fi
+
+"$dir/bin/gdb" --version | head -1
+"$dir/bin/dlv" version | sed -n 2p
+lldb-dap-22 --version 2>&1 | head -1
+ls -d "$dir"/python/debugpy-*
