@@ -18,6 +18,19 @@ const C: Language = Language {
     evaluate: ("total + n * 10", "30"),
 };
 
+const NODE: Language = Language {
+    file: "server.js",
+    build: None,
+    run: &["node", "server.js"],
+    runtime: "node",
+    evaluate: ("total + n * 10", "30"),
+};
+
+#[test]
+fn a_node_server_is_debugged_and_goes_on() {
+    World::new(NODE).journey(&[]);
+}
+
 #[test]
 fn a_go_server_is_debugged_and_goes_on() {
     World::new(GO).journey(&[]);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use harness::debuggee::Checker;
 use serde_json::json;
 
 use crate::world::{Language, World};
@@ -35,6 +36,9 @@ fn the_app_stands_still_for_a_moment_only_while_it_is_attached_to() {
         answer.rsplit('=').next().and_then(|text| text.parse::<u64>().ok()).expect("a number")
     };
     gap();
+    let checker = Checker::start(world.app.port);
+    checker.more(200);
+    checker.end();
     let before = gap();
     let began = Instant::now();
     let mut dap = world.dap(&[]);

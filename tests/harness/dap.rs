@@ -186,12 +186,20 @@ impl Dap {
         (thread, trace["stackFrames"].clone())
     }
 
-    /// Variables of a frame's first scope.
+    /// Variables of a frame: its arguments and locals, in whatever scopes they are.
     pub fn locals(&mut self, frame: &Value) -> Vec<Value> {
         let scopes = self.call("scopes", json!({ "frameId": frame["id"] }));
-        let reference = scopes["scopes"][0]["variablesReference"].clone();
-        let variables = self.call("variables", json!({ "variablesReference": reference }));
-        variables["variables"].as_array().cloned().unwrap_or_default()
+        let mut all = Vec::new();
+        for scope in scopes["scopes"].as_array().into_iter().flatten() {
+            let name = scope["name"].as_str().unwrap_or_default().to_lowercase();
+            if ["register", "global", "static"].iter().any(|other| name.contains(other)) {
+                continue;
+            }
+            let reference = scope["variablesReference"].clone();
+            let variables = self.call("variables", json!({ "variablesReference": reference }));
+            all.extend(variables["variables"].as_array().cloned().unwrap_or_default());
+        }
+        all
     }
 }
 

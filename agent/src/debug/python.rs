@@ -17,6 +17,9 @@ use crate::context::Context;
 /// How long an interpreter may take to say whether it has debugpy.
 const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long its compilation may take.
+const COMPILE_PATIENCE: Duration = Duration::from_secs(20);
+
 /// From this version on an interpreter runs code in another one by itself.
 const REMOTE_EXEC: (u8, u8) = (3, 14);
 
@@ -56,6 +59,9 @@ pub async fn find(
         return Err(WireError::new(ErrorCode::BadRequest, message));
     }
     let report = context.state_dir.join(format!("inject-{}", facts.pid));
+    if folder.starts_with(&context.state_dir) {
+        compile(&interpreter, &folder).await;
+    }
     Ok(Injection {
         pid: facts.pid,
         version: judge::python_version(facts),
@@ -109,11 +115,25 @@ async fn installed(interpreter: &Path) -> Option<PathBuf> {
     (!folder.is_empty()).then(|| PathBuf::from(folder))
 }
 
+/// Has another process compile what was uploaded: an interpreter that compiles lets nothing
+/// else run, and the app's must not do it.
+async fn compile(interpreter: &Path, folder: &Path) {
+    let code = format!(
+        "import sys\nsys.path.insert(0, {})\nimport debugpy, debugpy.server.api",
+        quoted(&folder.display().to_string())
+    );
+    let mut command = Command::new(interpreter);
+    command.args(["-c", &code]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env_remove("PYTHONDONTWRITEBYTECODE").kill_on_drop(true);
+    // Without it, it only takes longer.
+    let _ = tokio::time::timeout(COMPILE_PATIENCE, command.status()).await;
+}
+
 impl Injection {
     /// The adapter, to be started on standard streams.
     pub fn adapter(&self) -> Command {
         let mut command = Command::new(&self.interpreter);
-        command.arg("-B").arg(self.folder.join("debugpy/adapter"));
+        command.arg(self.folder.join("debugpy/adapter"));
         command
     }
 
