@@ -6,15 +6,15 @@
 //! [`look`] reads /proc, [`judge`] decides with [`languages`] as its table, [`adapter`]
 //! starts what is to be started, [`session`] holds the process.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::Channel;
 use protocol::io::framed::{self, FrameError};
-use protocol::limits::{
-    CHUNK_LEN_MAX, PROCESSES_MAX, PROCESSES_PER_FRAME, REMOTE_FILE_MAX,
-};
+use protocol::limits::{CHUNK_LEN_MAX, PROCESSES_MAX, PROCESSES_PER_FRAME, REMOTE_FILE_MAX};
 use protocol::wire::debug::{
     Attach, OpenDebug, OpenProcesses, OpenSource, ProcessEntry, ProcessList, SourceChunk,
 };
@@ -34,20 +34,34 @@ mod python;
 mod session;
 mod upload;
 
-pub use look::HELPER;
 use judge::{Facts, Viewer};
+pub use look::HELPER;
 
 /// Debug sessions of one agent. Cheap to clone.
 #[derive(Clone)]
 pub struct Debuggers {
     context: Context,
     sessions: TaskTracker,
+    /// Processes that are in somebody's hands: adapters take one editor only.
+    held: Arc<Mutex<HashSet<u32>>>,
+}
+
+/// One process in somebody's hands.
+struct Held {
+    held: Arc<Mutex<HashSet<u32>>>,
+    pid: u32,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.pid);
+    }
 }
 
 impl Debuggers {
     /// None yet.
     pub fn new(context: Context) -> Self {
-        Self { context, sessions: TaskTracker::new() }
+        Self { context, sessions: TaskTracker::new(), held: Arc::default() }
     }
 
     /// Lists processes.
@@ -84,6 +98,10 @@ impl Debuggers {
     /// # Errors
     /// The stream's.
     pub async fn debug(&self, open: OpenDebug, mut channel: Channel) -> Result<(), FrameError> {
+        let Some(held) = self.hold(open.pid) else {
+            let message = format!("process {} is being debugged already", open.pid);
+            return refuse(&mut channel, WireError::new(ErrorCode::Stale, message)).await;
+        };
         let context = self.context.clone();
         let asked = open.clone();
         let looked = tokio::task::spawn_blocking(move || checked(&context, &asked)).await;
@@ -96,6 +114,10 @@ impl Debuggers {
             Ok(started) => {
                 // Not cut short with the stream's task: the process has to be let go.
                 let session = session::run(self.context.clone(), open, started, channel);
+                let session = async move {
+                    let _held = held;
+                    session.await
+                };
                 match self.sessions.spawn(session).await {
                     Ok(done) => done,
                     Err(_) => Err(FrameError::Ended),
@@ -103,6 +125,11 @@ impl Debuggers {
             }
             Err(error) => refuse(&mut channel, error).await,
         }
+    }
+
+    fn hold(&self, pid: u32) -> Option<Held> {
+        let free = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+        free.then(|| Held { held: self.held.clone(), pid })
     }
 
     /// Takes an adapter that the hub brings.
@@ -163,9 +190,11 @@ fn list(context: &Context, all: bool) -> Vec<ProcessEntry> {
 
 /// The mount namespace of the target.
 fn target_mounts(context: &Context, viewer: &Viewer) -> String {
-    let pid = context.root.strip_prefix("/proc").ok().and_then(|rest| {
-        rest.components().next()?.as_os_str().to_str()?.parse::<u32>().ok()
-    });
+    let pid = context
+        .root
+        .strip_prefix("/proc")
+        .ok()
+        .and_then(|rest| rest.components().next()?.as_os_str().to_str()?.parse::<u32>().ok());
     let link = pid.and_then(|pid| fs::read_link(look::folder(pid).join("ns/mnt")).ok());
     link.map_or_else(|| viewer.mounts.clone(), |link| link.display().to_string())
 }

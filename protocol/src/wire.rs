@@ -18,4 +18,6 @@ pub mod stream;
 pub mod sync;
 
 #[cfg(test)]
+mod debug_golden;
+#[cfg(test)]
 mod services_golden;

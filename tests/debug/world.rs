@@ -23,6 +23,8 @@ pub struct Language {
     pub runtime: &'static str,
     /// What an editor evaluates at the breakpoint, and what comes of it.
     pub evaluate: (&'static str, &'static str),
+    /// The name of its Go module, if it is one.
+    pub module: Option<&'static str>,
 }
 
 /// See the module.
@@ -46,6 +48,10 @@ impl World {
         fs::create_dir(&folder).expect("the app's directory can be made");
         for folder in [sandbox.workspace(), folder.clone()] {
             fs::copy(apps.join(language.file), folder.join(language.file)).expect("its source");
+            if let Some(module) = language.module {
+                let text = format!("module {module}\n\ngo 1.21\n");
+                fs::write(folder.join("go.mod"), text).expect("its module");
+            }
         }
         if let Some((program, rest)) = language.build.and_then(<[_]>::split_first) {
             let built = Command::new(program).args(rest).current_dir(&folder).status();
@@ -146,7 +152,10 @@ impl World {
         checker.more(20);
         self.app.assert_serves();
         let (answers, longest) = checker.end();
-        println!("{}: {answers} answers, the longest time without one {longest:?}", self.language.file);
+        println!(
+            "{}: {answers} answers, the longest time without one {longest:?}",
+            self.language.file
+        );
         dap
     }
 }

@@ -7,6 +7,7 @@ dir=$(mkdir -p "$1" && cd "$1" && pwd)
 DEBUGPY=1.8.22
 GDB=18.1.0.post1
 DELVE=v1.27.2
+JS_DEBUG=v1.117.0
 
 if [[ ! -x $dir/bin/gdb || ! -d $dir/python/debugpy ]]; then
   # gdb's wheel is for CPython 3.11 with its library.
@@ -25,6 +26,18 @@ fi
 if ! command -v lldb-dap-22 >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends lldb-22 >/dev/null
+fi
+
+# js-debug is published as sources only: TOWLINE_JS_DEBUG_SOURCE names a clone of them.
+if [[ ! -f $dir/js-debug/src/dapDebugServer.js ]]; then
+  source=${TOWLINE_JS_DEBUG_SOURCE:-}
+  if [[ -z $source ]]; then
+    source=$dir/js-debug-source
+    git clone --quiet --depth 1 --branch "$JS_DEBUG" https://github.com/microsoft/vscode-js-debug "$source"
+  fi
+  (cd "$source" && npm ci --ignore-scripts --no-audit --no-fund --silent && npx gulp dapDebugServer >/dev/null)
+  mkdir -p "$dir/js-debug"
+  cp -r "$source/dist/." "$dir/js-debug/"
 fi
 
 "$dir/bin/gdb" --version | head -1

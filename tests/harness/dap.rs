@@ -1,8 +1,9 @@
 //! A scripted client of the Debug Adapter Protocol: what an editor says and waits for, on the
 //! standard streams of `towline dap`.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -12,10 +13,9 @@ use serde_json::{Value, json};
 use crate::wait::PATIENCE;
 
 /// See the module.
-#[derive(Debug)]
 pub struct Dap {
-    child: Child,
-    stdin: Option<ChildStdin>,
+    child: Option<Child>,
+    stdin: Option<Box<dyn Write + Send>>,
     message_rx: Receiver<Value>,
     seq: i64,
     /// Everything that was said so far and that nobody waited for.
@@ -30,21 +30,37 @@ impl Dap {
     pub fn start(mut command: Command) -> Self {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = piped.spawn().expect("the adapter can be started");
-        let mut stdout = child.stdout.take().expect("stdout is piped");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let mut dap = Self::over(stdout, stdin);
+        dap.child = Some(child);
+        dap
+    }
+
+    /// Connects to an adapter on a port.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn connect(address: &str) -> Self {
+        let tcp = TcpStream::connect(address).expect("somebody listens");
+        Self::over(tcp.try_clone().expect("a handle can be copied"), tcp)
+    }
+
+    fn over(mut out: impl Read + Send + 'static, into: impl Write + Send + 'static) -> Self {
         let (message_tx, message_rx) = channel();
         std::thread::spawn(move || {
             let (mut decoder, mut buffer) = (Decoder::default(), [0; 65_536]);
-            while let Ok(len @ 1..) = stdout.read(&mut buffer) {
+            while let Ok(len @ 1..) = out.read(&mut buffer) {
                 decoder.push(&buffer[..len]);
-                while let Some(message) = decoder.next().expect("the adapter speaks DAP") {
+                while let Some(message) = decoder.message().expect("the adapter speaks DAP") {
                     if message_tx.send(message).is_err() {
                         return;
                     }
                 }
             }
         });
-        let stdin = child.stdin.take();
-        Self { child, stdin, message_rx, seq: 0, told: Vec::new() }
+        let stdin: Option<Box<dyn Write + Send>> = Some(Box::new(into));
+        Self { child: None, stdin, message_rx, seq: 0, told: Vec::new() }
     }
 
     /// Says something without a wait; returns its number.
@@ -77,11 +93,7 @@ impl Dap {
         let mut answer = self.until(&format!("the answer to request {seq}"), |message| {
             message["type"] == "response" && message["request_seq"] == seq
         });
-        if answer["success"] == true {
-            Ok(answer["body"].take())
-        } else {
-            Err(answer.to_string())
-        }
+        if answer["success"] == true { Ok(answer["body"].take()) } else { Err(answer.to_string()) }
     }
 
     /// Asks and waits.
@@ -135,8 +147,9 @@ impl Dap {
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it can be waited for");
+        let child = self.child.as_mut().expect("it is a process");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
     }
 
     /// Closes its input and waits for its end.
@@ -145,7 +158,8 @@ impl Dap {
     /// When it cannot be waited for.
     pub fn end(mut self) -> Option<i32> {
         self.stdin = None;
-        self.child.wait().expect("it can be waited for").code()
+        let child = self.child.as_mut().expect("it is a process");
+        child.wait().expect("it can be waited for").code()
     }
 
     /// What an editor says first; returns the capabilities.
@@ -205,7 +219,9 @@ impl Dap {
 
 impl Drop for Dap {
     fn drop(&mut self) {
-        let _ = self.child.kill(); // it may have ended
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill(); // it may have ended
+            let _ = child.wait();
+        }
     }
 }

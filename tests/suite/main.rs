@@ -11,6 +11,7 @@ mod json;
 mod link;
 mod odd_trees;
 mod ports;
+mod ps;
 mod swap;
 mod sync;
 mod sync_driver;

@@ -92,10 +92,10 @@ async fn by_ptrace(
     let (adapter, program) = choose(language, open.adapter.as_deref()).await?;
     let ready = ready(context, facts, language, adapter);
     let mut command = Command::new(&program);
-    let root = if shares_files(facts) { "/".to_owned() } else { format!("/proc/{}/root", facts.pid) };
-    let argument = |text: &str, address: &str| {
-        text.replace("{root}", &root).replace("{address}", address)
-    };
+    let root =
+        if shares_files(facts) { "/".to_owned() } else { format!("/proc/{}/root", facts.pid) };
+    let argument =
+        |text: &str, address: &str| text.replace("{root}", &root).replace("{address}", address);
     match adapter.speaks {
         Speaks::Stdio => {
             command.args(adapter.arguments.iter().map(|text| argument(text, "")));
@@ -176,7 +176,8 @@ async fn works(adapter: &Adapter, program: &Path) -> bool {
 fn which(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let is_program = |path: &PathBuf| {
-        std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        std::fs::metadata(path)
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(is_program);
@@ -224,11 +225,8 @@ fn stdio(
 fn ready(context: &Context, facts: &Facts, language: &Language, adapter: &Adapter) -> AdapterReady {
     let exe = facts.exe.clone().unwrap_or_default();
     // Across mount namespaces a debugger finds the program only so.
-    let exe = if shares_files(facts) {
-        exe
-    } else {
-        seen_by(facts.pid, &exe).display().to_string()
-    };
+    let exe =
+        if shares_files(facts) { exe } else { seen_by(facts.pid, &exe).display().to_string() };
     let is_container = context.is_beside() || context.root == Path::new("/");
     let (sources, module) = named(facts, language);
     AdapterReady {

@@ -282,7 +282,8 @@ mod tests {
 
     #[test]
     fn what_go_writes_is_read() {
-        let info = b"0123456789abcdefpath\tx\nmod\texample.com/cart\t(devel)\t\nbuild\t-trimpath=true\n";
+        let info =
+            b"0123456789abcdefpath\tx\nmod\texample.com/cart\t(devel)\t\nbuild\t-trimpath=true\n";
         let mut section = b"\xff Go buildinf:\x08\x02".to_vec();
         section.resize(32, 0);
         section.push(6);

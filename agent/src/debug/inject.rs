@@ -90,9 +90,9 @@ fn functions_in(pid: u32, path: &str, maps: &str) -> Option<[u64; 3]> {
     let found = elf.symbols(&FUNCTIONS)?;
     let base = if elf.is_relocatable() {
         let (address, offset) = elf.first_load()?;
-        let line = maps.lines().find(|line| {
-            path_of(line) == Some(path) && offset_of(line) == Some(offset & !0xfff)
-        })?;
+        let line = maps
+            .lines()
+            .find(|line| path_of(line) == Some(path) && offset_of(line) == Some(offset & !0xfff))?;
         let start = u64::from_str_radix(line.split('-').next()?, 16).ok()?;
         start.checked_sub(address & !0xfff)?
     } else {
@@ -278,7 +278,8 @@ mod machine {
                 };
                 match status {
                     WaitStatus::Stopped(_, Signal::SIGSEGV) => {
-                        let now = ptrace::getregs(self.id).map_err(refused("read its registers"))?;
+                        let now =
+                            ptrace::getregs(self.id).map_err(refused("read its registers"))?;
                         return match now.rip {
                             0 => Ok(now.rax),
                             at => Err(InjectError::Failed(format!("it faulted at {at:#x}"))),

@@ -164,7 +164,9 @@ pub fn attach(viewer: &Viewer, facts: &Facts) -> Attach {
     }
     let language = language(facts);
     match language.way {
-        Way::None => return needs(&format!("an adapter for {}, which there is not yet", language.id)),
+        Way::None => {
+            return needs(&format!("an adapter for {}, which there is not yet", language.id));
+        }
         Way::StartFlag => return jvm(facts),
         Way::Signal => return node(viewer, facts),
         Way::Ptrace | Way::Inject => {}
@@ -179,7 +181,9 @@ pub fn attach(viewer: &Viewer, facts: &Facts) -> Attach {
                 return needs("debug information in the program: build it with -g, unstripped");
             }
             Some(binary) if binary.go.is_some() && !binary.has_debug => {
-                return needs("debug information in the program: build it without -ldflags '-s -w'");
+                return needs(
+                    "debug information in the program: build it without -ldflags '-s -w'",
+                );
             }
             Some(_) => {}
         }
@@ -198,7 +202,9 @@ fn ptrace(viewer: &Viewer, facts: &Facts) -> Attach {
     }
     if has(viewer.capabilities, CAP_SYS_PTRACE) {
         return match viewer.yama {
-            Some(3) => needs("another ptrace_scope than 3 on the node: nobody may trace".to_owned()),
+            Some(3) => {
+                needs("another ptrace_scope than 3 on the node: nobody may trace".to_owned())
+            }
             _ => Attach::Yes,
         };
     }
@@ -217,7 +223,8 @@ fn ptrace(viewer: &Viewer, facts: &Facts) -> Attach {
     }
     match viewer.yama {
         Some(1) if !facts.descends => needs(
-            "CAP_SYS_PTRACE, or an app that towline started: the node's ptrace_scope is 1".to_owned(),
+            "CAP_SYS_PTRACE, or an app that towline started: the node's ptrace_scope is 1"
+                .to_owned(),
         ),
         Some(2 | 3) => needs("CAP_SYS_PTRACE: the node's ptrace_scope forbids it".to_owned()),
         _ => Attach::Yes,
@@ -343,7 +350,10 @@ mod tests {
 
     #[test]
     fn processes_have_names_and_runtimes() {
-        assert_eq!((name(&python()).as_str(), runtime(&python()).as_str()), ("app.py", "python 3.11"));
+        assert_eq!(
+            (name(&python()).as_str(), runtime(&python()).as_str()),
+            ("app.py", "python 3.11")
+        );
         let argv = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let module = Facts { argv: argv(&["python", "-m", "http.server"]), ..python() };
         assert_eq!(name(&module), "http.server");
@@ -353,6 +363,9 @@ mod tests {
             binary: Some(Binary { has_debug: true, is_rust: true, ..Binary::default() }),
             ..python()
         };
-        assert_eq!((name(&native).as_str(), runtime(&native).as_str()), ("api", "rust, debug info"));
+        assert_eq!(
+            (name(&native).as_str(), runtime(&native).as_str()),
+            ("api", "rust, debug info")
+        );
     }
 }

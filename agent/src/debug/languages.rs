@@ -184,9 +184,10 @@ pub fn known_by(program: &str, libraries: &[String]) -> Option<&'static Language
     LANGUAGES.iter().find(|language| {
         language.programs.contains(&program)
             || language.programs.contains(&plain)
-            || language.libraries.iter().any(|known| {
-                libraries.iter().any(|library| library.starts_with(known))
-            })
+            || language
+                .libraries
+                .iter()
+                .any(|known| libraries.iter().any(|library| library.starts_with(known)))
     })
 }
 

@@ -238,9 +238,7 @@ impl Status {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.lines().find_map(|line| {
-            Some(line.strip_prefix(name)?.strip_prefix(':')?.trim())
-        })
+        self.0.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
     }
 
     fn hex(&self, name: &str) -> u64 {
@@ -265,8 +263,10 @@ mod tests {
     fn this_process_is_read() {
         let status = Status::read(Path::new("/proc/self")).unwrap();
         assert_eq!(status.ids("Uid")[1], rustix::process::geteuid().as_raw());
-        assert!(libraries("7f-7f r-xp 0 08:01 12 /usr/lib/libpython3.11.so.1.0\n7f r 0 0 0\n")
-            .contains(&"libpython3.11.so.1.0".to_owned()));
+        assert!(
+            libraries("7f-7f r-xp 0 08:01 12 /usr/lib/libpython3.11.so.1.0\n7f r 0 0 0\n")
+                .contains(&"libpython3.11.so.1.0".to_owned())
+        );
         assert_eq!(words(b"a\0\0b c\0"), ["a", "", "b c"]);
         assert!(words(b"").is_empty());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

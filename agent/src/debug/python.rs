@@ -51,7 +51,10 @@ pub async fn find(
     let folder = match named {
         Some(folder) => folder,
         None => installed(&interpreter).await.ok_or_else(|| {
-            WireError::new(ErrorCode::NotFound, "debugpy is not there: the process's Python has none")
+            WireError::new(
+                ErrorCode::NotFound,
+                "debugpy is not there: the process's Python has none",
+            )
         })?,
     };
     if !folder.join("debugpy/adapter").is_dir() {
@@ -130,10 +133,24 @@ async fn compile(interpreter: &Path, folder: &Path) {
 }
 
 impl Injection {
-    /// The adapter, to be started on standard streams.
+    /// The adapter, to be started on standard streams. It stays when its input ends, waiting
+    /// for another editor, so it is to end with this agent (`PR_SET_PDEATHSIG`, SIGKILL): it
+    /// holds nothing, the process goes on by itself.
     pub fn adapter(&self) -> Command {
+        let code = format!(
+            "import runpy, sys\n\
+             try:\n\
+             \x20   import ctypes\n\
+             \x20   ctypes.CDLL(None).prctl(1, 9)\n\
+             except Exception:\n\
+             \x20   pass\n\
+             sys.path.insert(0, {})\n\
+             sys.argv[:] = ['debugpy.adapter']\n\
+             runpy.run_module('debugpy.adapter', run_name='__main__', alter_sys=True)\n",
+            quoted(&self.folder.display().to_string())
+        );
         let mut command = Command::new(&self.interpreter);
-        command.arg(self.folder.join("debugpy/adapter"));
+        command.args(["-c", &code]);
         command
     }
 
@@ -167,8 +184,7 @@ impl Injection {
     /// A thread of the process imports debugpy and connects, so that the thread which is
     /// used for this goes on at once.
     fn code(&self, host: &str, port: u16) -> String {
-        let (folder, report, host) =
-            (quoted(&self.seen), quoted(&self.report_seen), quoted(host));
+        let (folder, report, host) = (quoted(&self.seen), quoted(&self.report_seen), quoted(host));
         format!(
             "import threading\n\
              def attach():\n\

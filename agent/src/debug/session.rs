@@ -104,7 +104,11 @@ pub async fn run(
         let mut rest = Vec::new();
         let ended = async {
             // What it still says has no reader; it must not wait for one.
-            let drain = async { while matches!(rx.read_buf(&mut rest).await, Ok(1..)) { rest.clear() } };
+            let drain = async {
+                while matches!(rx.read_buf(&mut rest).await, Ok(1..)) {
+                    rest.clear()
+                }
+            };
             tokio::join!(drain, child.wait())
         };
         if timeout(2 * RELEASE_STEP_MAX, ended).await.is_err() {
@@ -190,7 +194,7 @@ impl Session {
         self.from_hub.push(bytes);
         let mut said = Vec::new();
         loop {
-            match self.from_hub.next() {
+            match self.from_hub.message() {
                 Ok(None) => return self.say(said),
                 Ok(Some(message)) => {
                     self.guard.to_adapter(&message);
@@ -213,7 +217,7 @@ impl Session {
         self.from_adapter.push(bytes);
         let mut said = Vec::new();
         let done = loop {
-            match self.from_adapter.next() {
+            match self.from_adapter.message() {
                 Ok(None) => break Ok(()),
                 Ok(Some(message)) => {
                     self.guard.from_adapter(&message);
@@ -259,7 +263,8 @@ impl Session {
         match done {
             Ok(still) => {
                 let micros = still.as_micros();
-                let note = format!("the process stood still for {micros} µs while debugpy was let in");
+                let note =
+                    format!("the process stood still for {micros} µs while debugpy was let in");
                 let _ = self.hub_tx.try_send(FromDebugger::Note(note));
                 None
             }
@@ -309,7 +314,7 @@ impl Session {
                         return; // it has ended
                     }
                     self.from_adapter.push(&buffer);
-                    while let Ok(Some(message)) = self.from_adapter.next() {
+                    while let Ok(Some(message)) = self.from_adapter.message() {
                         self.guard.from_adapter(&message);
                     }
                 }

@@ -18,6 +18,7 @@ use crate::face::error::FaceError;
 use crate::face::stream;
 use crate::hub::api::Request;
 use crate::runtime::Workspace;
+use crate::status::FailureCode;
 
 /// Shows the target's processes.
 ///
@@ -135,7 +136,11 @@ async fn session(
 ) -> Result<(), FaceError> {
     let (mut rx, mut tx) = match stream::open(workspace, Request::Debug(wanted)).await {
         Ok(stream) => stream,
-        Err(error) => {
+        Err(FaceError(mut failure)) => {
+            if !matches!(failure.code, FailureCode::NotUp | FailureCode::Unreachable) {
+                failure.help = Some("`towline ps` shows each process and what it needs".to_owned());
+            }
+            let error = FaceError(failure);
             refuse(&error, &mut editor_rx, &mut editor_tx).await;
             return Err(error);
         }
@@ -178,7 +183,7 @@ async fn refuse(
         let mut buffer = [0; 4096];
         while let Ok(len @ 1..) = rx.read(&mut buffer).await {
             decoder.push(&buffer[..len]);
-            match decoder.next() {
+            match decoder.message() {
                 Ok(None) => {}
                 Ok(Some(message)) => return Message::parse(message).ok(),
                 Err(_) => return None,

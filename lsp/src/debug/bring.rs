@@ -57,7 +57,8 @@ pub async fn debugpy(connection: &Connection) -> Result<String, BringError> {
     let unreadable = |source| BringError::Unreadable { path: folder.clone(), source };
     let files = read.map_err(|error| unreadable(std::io::Error::other(error)))?;
     let files = files.map_err(unreadable)?;
-    let line = |(path, bytes): &(String, Vec<u8>)| format!("{path} {}\n", protocol::io::digest(bytes));
+    let line =
+        |(path, bytes): &(String, Vec<u8>)| format!("{path} {}\n", protocol::io::digest(bytes));
     let list: String = files.iter().map(line).collect();
     let digest = protocol::io::digest(list.as_bytes());
     let open = Open::Upload(OpenUpload { name: "debugpy".to_owned(), digest });
@@ -128,7 +129,8 @@ fn read(folder: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
             let kept = path.extension().is_some_and(|end| KEPT.iter().any(|kept| end == *kept));
             if path.is_dir() && !path.ends_with("__pycache__") {
                 folders.push(path);
-            } else if kept && let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) {
+            } else if kept && let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str)
+            {
                 let bytes = std::fs::read(&path)?;
                 total += bytes.len();
                 let fits = bytes.len() + name.len() + 64 < FRAME_LEN_MAX;

@@ -69,10 +69,13 @@ fn by_names(known: &Known, ready: &AdapterReady) -> Vec<Pair> {
     }
     files.sort_unstable();
     files.dedup();
-    let mut pairs = infer(files.iter().map(String::as_str), ready.sources.iter().map(String::as_str));
+    let mut pairs =
+        infer(files.iter().map(String::as_str), ready.sources.iter().map(String::as_str));
     // A path without source directories is named by its module.
     if let Some(module) = &ready.module {
-        let has = |file: &&String| file.ends_with("/go.mod") && is_module(Path::new(file.as_str()), module);
+        let has = |file: &&String| {
+            file.ends_with("/go.mod") && is_module(Path::new(file.as_str()), module)
+        };
         if let Some(folder) = files.iter().find(has).and_then(|file| file.strip_suffix("/go.mod")) {
             let (local, remote) = (folder.to_owned(), module.clone());
             if ready.sources.iter().any(|name| name.starts_with(module.as_str())) {
@@ -119,7 +122,8 @@ fn join(root: &str, path: &str) -> String {
 /// What is wrong with it.
 pub fn parse(text: &str, base: &Path) -> Result<(String, String), String> {
     // A module's path has no slash before it.
-    let Some((local, remote)) = text.split_once(':').filter(|(l, r)| !l.is_empty() && !r.is_empty())
+    let Some((local, remote)) =
+        text.split_once(':').filter(|(l, r)| !l.is_empty() && !r.is_empty())
     else {
         return Err(format!("`{text}` is no mapping: write LOCAL:/REMOTE"));
     };

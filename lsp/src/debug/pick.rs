@@ -20,7 +20,10 @@ pub enum PickError {
 ///
 /// # Errors
 /// See [`PickError`].
-pub fn pick<'a>(all: &'a [ProcessEntry], asked: Option<&str>) -> Result<&'a ProcessEntry, PickError> {
+pub fn pick<'a>(
+    all: &'a [ProcessEntry],
+    asked: Option<&str>,
+) -> Result<&'a ProcessEntry, PickError> {
     let Some(asked) = asked else {
         let able: Vec<_> = all.iter().filter(|process| is_able(process)).collect();
         let supervised: Vec<_> =
@@ -69,7 +72,13 @@ fn is_named(process: &ProcessEntry, asked: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn process(pid: u32, name: &str, able: bool, supervised: bool, port: Option<u16>) -> ProcessEntry {
+    fn process(
+        pid: u32,
+        name: &str,
+        able: bool,
+        supervised: bool,
+        port: Option<u16>,
+    ) -> ProcessEntry {
         ProcessEntry {
             pid,
             parent: 1,

@@ -89,7 +89,8 @@ pub fn table(document: &Value) -> Vec<Vec<String>> {
             Some("needs") => format!("needs {reason}"),
             _ => format!("needs a restart: {reason}"),
         };
-        let name = if process["app"] == true { format!("{} (app)", text("name")) } else { text("name") };
+        let name =
+            if process["app"] == true { format!("{} (app)", text("name")) } else { text("name") };
         rows.push(vec![
             process["pid"].to_string(),
             name,

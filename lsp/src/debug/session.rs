@@ -94,7 +94,8 @@ async fn prepare(
 ) -> Result<(ProcessEntry, Upstream, AdapterReady), WireError> {
     let listed = processes::list(connection, false).await.map_err(wire)?;
     let process = pick::pick(&listed, wanted.process.as_deref());
-    let process = process.map_err(|error| WireError::new(ErrorCode::NotFound, error.to_string()))?;
+    let process =
+        process.map_err(|error| WireError::new(ErrorCode::NotFound, error.to_string()))?;
     let mut open = OpenDebug {
         pid: process.pid,
         lease_ms: u32::try_from(wanted.lease.as_millis()).unwrap_or(u32::MAX),
@@ -108,9 +109,10 @@ async fn prepare(
                 && open.adapter.is_none() =>
         {
             let brought = bring::debugpy(connection).await;
-            open.uploaded = Some(brought.map_err(|error| {
-                WireError::new(ErrorCode::NotFound, crate::chain(&error))
-            })?);
+            open.uploaded = Some(
+                brought
+                    .map_err(|error| WireError::new(ErrorCode::NotFound, crate::chain(&error)))?,
+            );
             Upstream::open(connection, open).await
         }
         opened => opened,
@@ -207,7 +209,7 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         loop {
-            match decoder.next() {
+            match decoder.message() {
                 Ok(None) => return effects,
                 Ok(Some(message)) => effects.extend(take(&mut self.proxy, message)),
                 Err(error) => {

@@ -60,7 +60,7 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`DapError`]; the stream is of no use then.
-    pub fn next(&mut self) -> Result<Option<Value>, DapError> {
+    pub fn message(&mut self) -> Result<Option<Value>, DapError> {
         let length = match self.length {
             Some(length) => length,
             None => match self.header()? {
@@ -134,7 +134,7 @@ mod tests {
         let mut messages = Vec::new();
         for piece in pieces {
             decoder.push(piece);
-            while let Some(message) = decoder.next()? {
+            while let Some(message) = decoder.message()? {
                 messages.push(message);
             }
         }
@@ -160,7 +160,10 @@ mod tests {
         check(b"Content-Length: -1\r\n\r\n", DapError::NoLength);
         check(b"Content-Length: 99999999999\r\n\r\n", DapError::TooLong { len: 99_999_999_999 });
         check(&[b'x'; DAP_HEADER_MAX + 1], DapError::HeaderTooLong);
-        assert!(matches!(decode(&[b"Content-Length: 2\r\n\r\n[]"]), Err(DapError::NoObject { .. })));
+        assert!(matches!(
+            decode(&[b"Content-Length: 2\r\n\r\n[]"]),
+            Err(DapError::NoObject { .. })
+        ));
         let deep = "[".repeat(100_000);
         let deep = format!("Content-Length: {}\r\n\r\n{deep}", deep.len());
         assert!(matches!(decode(&[deep.as_bytes()]), Err(DapError::NoObject { .. })));

@@ -174,7 +174,8 @@ impl Guard {
                     })
                     .collect();
                 for name in std::mem::take(&mut self.others) {
-                    let list = OTHERS.iter().find(|(of, _)| *of == name).map_or("", |(_, list)| list);
+                    let list =
+                        OTHERS.iter().find(|(of, _)| *of == name).map_or("", |(_, list)| list);
                     requests.push(self.request(name, json!({ (list): [] })));
                 }
                 requests
@@ -248,7 +249,9 @@ mod tests {
     #[test]
     fn what_was_set_is_cleared_then_the_process_goes_on_and_is_left() {
         let mut guard = used(&[]);
-        guard.from_adapter(&json!({ "type": "event", "event": "stopped", "body": { "threadId": 7 } }));
+        guard.from_adapter(
+            &json!({ "type": "event", "event": "stopped", "body": { "threadId": 7 } }),
+        );
         let clear = guard.release(false);
         assert_eq!(commands(&clear), ["setBreakpoints", "setExceptionBreakpoints"]);
         let Step::Send(requests) = &clear else { panic!() };

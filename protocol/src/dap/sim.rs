@@ -48,9 +48,22 @@ struct World {
 }
 
 const COMMANDS: &[&str] = &[
-    "initialize", "attach", "launch", "setBreakpoints", "configurationDone", "threads",
-    "stackTrace", "evaluate", "continue", "pause", "source", "disconnect", "terminate", "restart",
-    "setExceptionBreakpoints", "made-up",
+    "initialize",
+    "attach",
+    "launch",
+    "setBreakpoints",
+    "configurationDone",
+    "threads",
+    "stackTrace",
+    "evaluate",
+    "continue",
+    "pause",
+    "source",
+    "disconnect",
+    "terminate",
+    "restart",
+    "setExceptionBreakpoints",
+    "made-up",
 ];
 const EVENTS: &[&str] =
     &["initialized", "stopped", "continued", "output", "breakpoint", "capabilities", "thread"];
@@ -59,8 +72,7 @@ const PATHS: &[&str] = &["/w/a.py", "/app/a.py", "/usr/lib/x.py", "relative", "<
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15) | 1);
-        let all =
-            [Quirk::StopsAtAttach, Quirk::PauseBeforeDisconnect, Quirk::ChildSession];
+        let all = [Quirk::StopsAtAttach, Quirk::PauseBeforeDisconnect, Quirk::ChildSession];
         let quirks: Vec<Quirk> = all.into_iter().filter(|_| random.below(3) == 0).collect();
         let forbids = random.below(4) == 0;
         let plan = Plan {
@@ -92,7 +104,8 @@ impl World {
     fn source(&mut self) -> Value {
         let mut source = json!({ "path": self.random.pick(PATHS) });
         if self.random.below(3) == 0 {
-            source["sourceReference"] = json!((1i64 << 30) + i64::try_from(self.random.below(3)).unwrap());
+            source["sourceReference"] =
+                json!((1i64 << 30) + i64::try_from(self.random.below(3)).unwrap());
         }
         source
     }
@@ -228,7 +241,8 @@ impl World {
                 }
             }
             _ => {
-                let odd = [json!({}), json!({ "type": "request" }), json!({ "type": 7, "seq": "x" })];
+                let odd =
+                    [json!({}), json!({ "type": "request" }), json!({ "type": 7, "seq": "x" })];
                 let odd = odd[self.random.below(odd.len())].clone();
                 if self.random.below(10) == 0 {
                     let effects = match self.random.below(2) {
@@ -329,7 +343,7 @@ fn ten_thousand_malformed_messages_from_either_side_end_that_session_only() {
             decoder.push(&broken(&mut random));
         }
         let effects = loop {
-            let effects = match decoder.next() {
+            let effects = match decoder.message() {
                 Ok(None) => break proxy.end("the stream ended"),
                 Ok(Some(message)) if from_client => proxy.client(message),
                 Ok(Some(message)) => proxy.adapter(Side::Main, message),

@@ -47,11 +47,16 @@ impl Proxy {
             }
             _ => {
                 let mut unknown = None;
-                places::each(places::REQUESTS, &request.command, &mut request.arguments, &mut |kind, part| {
-                    if kind == Kind::Source {
-                        unknown = self.sources.remote(&self.map, self.uris, part).err();
-                    }
-                });
+                places::each(
+                    places::REQUESTS,
+                    &request.command,
+                    &mut request.arguments,
+                    &mut |kind, part| {
+                        if kind == Kind::Source {
+                            unknown = self.sources.remote(&self.map, self.uris, part).err();
+                        }
+                    },
+                );
                 match unknown {
                     Some(path) if request.command == "setBreakpoints" => {
                         self.no_such_file(&request, &path);
@@ -88,7 +93,8 @@ impl Proxy {
             given @ Value::Object(_) => given,
             _ => json!({}),
         };
-        if let (Some(given), Some(ours)) = (arguments.as_object_mut(), self.plan.arguments.as_object())
+        if let (Some(given), Some(ours)) =
+            (arguments.as_object_mut(), self.plan.arguments.as_object())
         {
             for key in ["process", "target", "program", "type", "request", "debugServer"] {
                 given.remove(key); // ours, or the editor's own
