@@ -4,12 +4,12 @@
 set -euo pipefail
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
 
-DEBUGPY=1.8.22
+DEBUGPY=1.8.20 # the last one for Python 3.8 and 3.9
 GDB=18.1.0.post1
 DELVE=v1.27.2
 JS_DEBUG=v1.117.0
 
-if [[ ! -x $dir/bin/gdb || ! -d $dir/python/debugpy ]]; then
+if [[ ! -x $dir/bin/gdb || ! -d $dir/python/debugpy-$DEBUGPY.dist-info ]]; then
   # gdb's wheel is for CPython 3.11 with its library.
   python3 -m venv "$dir/gdb-venv"
   "$dir/gdb-venv/bin/pip" install --quiet --disable-pip-version-check "gdb-for-pwndbg==$GDB"

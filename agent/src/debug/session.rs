@@ -46,6 +46,8 @@ struct Session {
     from_adapter: Decoder,
     /// When the process has to have connected.
     connects_until: Option<Instant>,
+    /// Whether the adapter ever said anything.
+    spoke: bool,
 }
 
 /// Runs a session to its end.
@@ -72,6 +74,7 @@ pub async fn run(
         from_hub: Decoder::default(),
         from_adapter: Decoder::default(),
         connects_until: None,
+        spoke: false,
     };
     let accepted = accept(&mut channel).await;
     let _ = session.hub_tx.try_send(FromDebugger::Ready(ready)); // the queue is empty
@@ -214,6 +217,7 @@ impl Session {
     }
 
     fn adapter_says(&mut self, bytes: &[u8]) -> Result<(), Over> {
+        self.spoke = true;
         self.from_adapter.push(bytes);
         let mut said = Vec::new();
         let done = loop {
@@ -281,7 +285,13 @@ impl Session {
     }
 
     fn adapter_ended(&self) -> String {
-        if self.guard.holds() {
+        if !self.spoke {
+            let hint = match self.injection {
+                Some(_) => ": debugpy 1.8.20 is the last one for Python 3.8 and 3.9",
+                None => "",
+            };
+            format!("the debug adapter ended at its start{hint}")
+        } else if self.guard.holds() {
             "the debug adapter ended".to_owned()
         } else {
             "detached".to_owned()
