@@ -15,8 +15,10 @@ pub const INLINE_BODY_MAX: usize = 256 * 1024;
 pub const PATH_LEN_MAX: usize = 4096;
 
 /// One QUIC datagram inside a stream carrier, in bytes. 16 KiB spends little
-/// on framing and still lets loss detection see a queue grow.
-pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024;
+/// on framing and still lets loss detection see a queue grow. Its frame is the
+/// 16 KiB, so a burst fills the 32 KiB pieces in which container runtimes copy;
+/// a rest of some bytes would travel the whole way as a message of its own.
+pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024 - crate::link::frame::HEADER;
 
 /// One datagram of a link that may travel by UDP, in bytes: what IPv6 carries
 /// everywhere (1,280) less the headers of IP and UDP.
