@@ -14,7 +14,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, packBridge, startVsCode, until } from "./vscode.mjs";
 
@@ -242,6 +242,20 @@ const steps = {
             return [names, Buffer.from((await fs.readFile(Uri.from({ scheme: "towline", path: ${JSON.stringify(place.note)} })))).toString()];
         `);
         if (JSON.stringify(names) !== JSON.stringify([["b"], "edited remote\n"])) throw new Error(`the target's files: ${JSON.stringify(names)}`);
+    },
+    "a text is looked for in files of the target": async () => {
+        await code.command("Towline: Search in Target Files");
+        await code.answer("Look for a text", "edited rem");
+        await code.answer("in which directory", dirname(place.note));
+        await code.page.locator(".quick-input-list .monaco-list-row", { hasText: `${basename(place.note)}:1` }).waitFor();
+        await shot("search");
+        await code.choose("edited rem", `${basename(place.note)}:1`);
+        await until("it is in the editor at what was found", async () => {
+            const [uri, line] = await code.ask(
+                "const e = vscode.window.activeTextEditor; return [e?.document.uri.toString(), e?.selection.active.line]",
+            );
+            return uri === `towline:${place.note}` && line === 0;
+        });
     },
     "the sync of a file is explained, the app is restarted, the menu is open": async () => {
         await code.open("both.txt");
