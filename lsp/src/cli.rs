@@ -15,6 +15,9 @@ pub mod show;
 mod simple;
 pub mod up;
 
+#[cfg(test)]
+pub use generate::verbs;
+
 use std::process::ExitCode;
 
 use clap::Parser;

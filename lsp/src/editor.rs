@@ -8,7 +8,7 @@
 //! and completions out.
 
 mod actions;
-mod commands;
+pub mod commands;
 mod diagnostics;
 mod documents;
 mod facts;
@@ -17,7 +17,7 @@ mod lenses;
 mod manifest;
 mod problems;
 mod server;
-mod session;
+pub mod session;
 mod watch;
 mod words;
 

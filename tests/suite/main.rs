@@ -12,6 +12,7 @@ mod link;
 mod odd_trees;
 mod ports;
 mod ps;
+mod search;
 mod swap;
 mod sync;
 mod sync_driver;

@@ -1,25 +1,53 @@
 //! How to connect an editor to a process, ready to be pasted. Pure.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-/// Everything that `towline debug` tells about one process.
-pub fn document(process: &Value, workspace: &str) -> Value {
-    let name = process["name"].as_str().unwrap_or_default();
-    let asked = process["pid"].to_string();
-    json!({
-        "schema": 1,
-        "process": process,
-        "command": ["towline", "-C", workspace, "dap", "--process", asked],
-        "vscode": launch(name),
-        "nvim_dap": nvim(name),
-    })
+use super::processes::ProcessRow;
+use crate::documents;
+
+/// Of `debug`: how to connect to one process.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DebugHints {
+    /// Which.
+    pub process: ProcessRow,
+    /// The debug adapter, on standard input and output.
+    pub command: Vec<String>,
+    /// For VS Code's `launch.json`.
+    pub vscode: LaunchConfiguration,
+    /// Lua for nvim-dap.
+    pub nvim_dap: String,
 }
 
-/// A configuration of VS Code's `launch.json`, for the towline extension.
-fn launch(name: &str) -> Value {
-    json!({
-        "name": format!("towline: {name}"), "type": "towline", "request": "attach",
-        "process": name,
+/// A configuration of VS Code's `launch.json`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LaunchConfiguration {
+    /// What its list shows.
+    pub name: String,
+    /// `towline`.
+    pub r#type: String,
+    /// `attach`.
+    pub request: String,
+    /// The process, by its name.
+    pub process: String,
+}
+
+/// Everything that `towline debug` tells about one process.
+pub fn document(process: ProcessRow, workspace: &str) -> Value {
+    let (name, pid) = (process.name.clone(), process.pid.to_string());
+    let command = ["towline", "-C", workspace, "dap", "--process", &pid];
+    documents::of(&DebugHints {
+        process,
+        command: command.map(str::to_owned).to_vec(),
+        vscode: LaunchConfiguration {
+            name: format!("towline: {name}"),
+            r#type: "towline".to_owned(),
+            request: "attach".to_owned(),
+            process: name.clone(),
+        },
+        nvim_dap: nvim(&name),
     })
 }
 

@@ -5,8 +5,11 @@ use protocol::io::framed::{self, FrameError};
 use protocol::limits::PROCESSES_MAX;
 use protocol::wire::debug::{Attach, OpenProcesses, ProcessEntry, ProcessList};
 use protocol::wire::stream::{Open, Priority};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::io::AsyncRead;
+
+use crate::documents;
 
 /// Reads the list; the stream stands behind `Opened::Ok`.
 ///
@@ -33,45 +36,105 @@ pub async fn list(connection: &Connection, all: bool) -> Result<Vec<ProcessEntry
     Ok(read(&mut channel.rx).await?)
 }
 
-/// The document of `towline ps --json`.
-pub fn document(all: &[ProcessEntry]) -> Value {
-    let rows: Vec<Value> = all.iter().map(row).collect();
-    json!({ "schema": 1, "processes": rows })
+/// Of `ps`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Processes {
+    /// In order of their ids.
+    pub processes: Vec<ProcessRow>,
 }
 
-fn row(process: &ProcessEntry) -> Value {
-    let (state, reason) = attach(process);
-    json!({
-        "pid": process.pid,
-        "parent": process.parent,
-        "name": process.name,
-        "argv": process.argv,
-        "user": process.user,
-        "language": process.language,
-        "runtime": process.runtime,
-        "ports": process.ports,
-        "attach": { "state": state, "reason": reason },
-        "app": process.supervised,
-        "adapters": process.adapters,
-    })
+/// A process of the target.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProcessRow {
+    /// Its id.
+    pub pid: u32,
+    /// Who started it.
+    pub parent: u32,
+    /// What a person would call it.
+    pub name: String,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Its user.
+    pub user: String,
+    /// `python`, `node`, `go`, `native`, `jvm` and others.
+    pub language: String,
+    /// What runs it, in words.
+    pub runtime: String,
+    /// TCP ports that it listens on.
+    pub ports: Vec<u16>,
+    /// Whether a debugger can be attached.
+    pub attach: AttachRow,
+    /// Whether it is the app that towline started, or came of it.
+    pub app: bool,
+    /// Debug adapters that are beside it.
+    pub adapters: Vec<String>,
+}
+
+/// Whether a debugger can be attached.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AttachRow {
+    /// In a word.
+    pub state: AttachState,
+    /// What is needed, unless the state is `yes`.
+    pub reason: Option<String>,
+}
+
+/// Whether a debugger can be attached, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AttachState {
+    /// It can.
+    Yes,
+    /// When something is there.
+    Needs,
+    /// After a start with other flags.
+    NeedsRestart,
+}
+
+/// The document of `towline ps --json`.
+pub fn document(all: &[ProcessEntry]) -> Value {
+    documents::of(&Processes { processes: all.iter().map(row).collect() })
+}
+
+/// One process as faces show it.
+pub fn row(process: &ProcessEntry) -> ProcessRow {
+    let process = process.clone();
+    let (state, reason) = attach(&process);
+    ProcessRow {
+        pid: process.pid,
+        parent: process.parent,
+        name: process.name,
+        argv: process.argv,
+        user: process.user,
+        language: process.language,
+        runtime: process.runtime,
+        ports: process.ports,
+        attach: AttachRow { state, reason },
+        app: process.supervised,
+        adapters: process.adapters,
+    }
 }
 
 /// `yes`, or why not.
-fn attach(process: &ProcessEntry) -> (&'static str, Option<String>) {
+fn attach(process: &ProcessEntry) -> (AttachState, Option<String>) {
     match &process.attach {
-        Attach::NeedsRestart(reason) => ("needs_restart", Some(reason.clone())),
-        Attach::Needs(reason) => ("needs", Some(reason.clone())),
+        Attach::NeedsRestart(reason) => (AttachState::NeedsRestart, Some(reason.clone())),
+        Attach::Needs(reason) => (AttachState::Needs, Some(reason.clone())),
         Attach::Yes if process.language == "node" && super::jsdebug::find().is_none() => {
-            ("needs", Some(super::jsdebug::MISSING.to_owned()))
+            (AttachState::Needs, Some(super::jsdebug::MISSING.to_owned()))
         }
         Attach::Yes if process.adapters.is_empty() => {
             let adapter = match process.language.as_str() {
                 "go" => "dlv",
                 _ => "lldb-dap, or gdb 14 or newer",
             };
-            ("needs", Some(format!("a debug adapter on the target: {adapter}")))
+            (AttachState::Needs, Some(format!("a debug adapter on the target: {adapter}")))
         }
-        Attach::Yes => ("yes", None),
+        Attach::Yes => (AttachState::Yes, None),
     }
 }
 

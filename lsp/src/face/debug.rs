@@ -29,14 +29,13 @@ pub async fn list(workspace: &Workspace, all: bool) -> Result<Vec<ProcessEntry>,
 pub async fn hints(workspace: &Workspace, process: Option<&str>) -> Result<Value, FaceError> {
     let all = list(workspace, false).await?;
     let one = pick::pick(&all, process).map_err(|error| unpicked(&error))?;
-    let mut document = processes::document(std::slice::from_ref(one));
-    let row = document["processes"][0].take();
-    if row["attach"]["state"] != "yes" {
-        let reason = row["attach"]["reason"].as_str().unwrap_or_default();
+    let row = processes::row(one);
+    if row.attach.state != processes::AttachState::Yes {
+        let reason = row.attach.reason.unwrap_or_default();
         let text = format!("no debugger can be attached to {} (process {})", one.name, one.pid);
         return Err(FaceError::new(text).help(format!("it needs {reason}")));
     }
-    Ok(hints::document(&row, &workspace.root.display().to_string()))
+    Ok(hints::document(row, &workspace.root.display().to_string()))
 }
 
 fn unpicked(error: &pick::PickError) -> FaceError {

@@ -28,6 +28,7 @@ use super::requests;
 use super::run::{Answered, Handle, Message};
 use crate::config::Settings;
 use crate::debug::session::{self as debug, Wanted};
+use crate::documents;
 use crate::remote::splice::splice;
 use crate::status::{FailureCode, Readiness, Status};
 
@@ -247,7 +248,7 @@ impl Face {
 
     async fn down(&mut self) -> Result<Outcome, Failure> {
         let answered = self.ask(|answer_tx| Message::Down { answer_tx }).await?;
-        Ok(Outcome::Done(json!({ "schema": 1, "ended": answered.report })))
+        Ok(Outcome::Done(documents::of(&documents::Ended { ended: answered.report })))
     }
 
     async fn watch(&mut self) -> Result<Result<Outcome, Failure>, ApiError> {

@@ -1,25 +1,13 @@
 //! Commands about debuggers: what runs there, and how to connect to it. The session itself
 //! goes over the Debug Adapter Protocol, by `towline dap`.
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::arguments::{DebugWhat, Ps};
 use crate::debug::processes;
 use crate::face::debug;
 use crate::face::error::FaceError;
 use crate::runtime::Workspace;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Ps {
-    all: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Debug {
-    process: Option<String>,
-}
 
 /// The document of `towline ps --json`.
 pub async fn ps(workspace: &Workspace, ps: Ps) -> Result<Value, FaceError> {
@@ -27,6 +15,6 @@ pub async fn ps(workspace: &Workspace, ps: Ps) -> Result<Value, FaceError> {
 }
 
 /// The document of `towline debug --json`.
-pub async fn hints(workspace: &Workspace, asked: Debug) -> Result<Value, FaceError> {
+pub async fn hints(workspace: &Workspace, asked: DebugWhat) -> Result<Value, FaceError> {
     debug::hints(workspace, asked.process.as_deref()).await
 }

@@ -51,7 +51,7 @@ impl Face {
         let mut candidates = Candidates::default();
         match wanted {
             Wanted::Target => {
-                let found = commands::workloads(&commands::Where::default()).await;
+                let found = commands::workloads(&commands::arguments::Where::default()).await;
                 let rows = found.map(|list| list.workloads).unwrap_or_default();
                 candidates.targets = rows.into_iter().map(|row| row.workload).collect();
             }
