@@ -115,6 +115,9 @@ const ELSEWHERE: &[&str] = &[
     "sync list",      // :Towline status
     "sync conflicts", // :Towline conflicts
     "sync resolve",   // :Towline keep
+    "dap",            // dap_adapter()
+    "debug",          // a debugger's client asks for the process
+    "ps",
     "demo",
     "completions",
     "man",
