@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn keys_and_values_are_offered_where_they_belong() {
-        assert_eq!(labels("|"), ["app", "forward", "strict_ports", "sync", "target"]);
+        assert_eq!(labels("|"), ["app", "debug", "forward", "strict_ports", "sync", "target"]);
         assert_eq!(labels("target: d|"), ["deploy/api", "local:"]);
         assert_eq!(labels("strict_ports: |"), ["true", "false"]);
         assert_eq!(labels("app:\n  c|"), ["command", "cwd", "env"]);
