@@ -4,6 +4,8 @@ mod bad_input;
 mod cli;
 mod copy;
 mod editor;
+mod editor_config;
+mod editor_details;
 mod ends;
 mod exec;
 mod hostile;

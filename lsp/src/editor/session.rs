@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use lsp_types::{Diagnostic, TextDocumentContentChangeEvent, Url};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::diagnostics;
 use super::documents::{Documents, Encoding};
 use super::facts::{Conflict, Facts};
+use super::live::{self, Live};
 use super::problems::Problem;
+use super::references;
 use crate::config;
 use crate::runtime::{CONFIG_NAME, Workspace};
 
@@ -34,6 +36,8 @@ pub enum Input {
     Status(Option<Value>, Vec<Conflict>),
     /// What the output tells of now.
     Problems(Vec<Problem>),
+    /// What the cluster has.
+    Live(Live),
     /// Somebody looks.
     Look(Look),
 }
@@ -69,8 +73,11 @@ impl Session {
         let (input_tx, input_rx) = mpsc::channel(INPUTS_MAX);
         let facts = Facts { root: workspace.root.clone(), ..Facts::default() };
         let documents = Documents::new(encoding);
-        let state = State { facts, documents, shown: BTreeMap::new(), greeted: false, output_tx };
+        let (place_tx, place_rx) = watch::channel(None);
+        let state =
+            State { facts, documents, shown: BTreeMap::new(), greeted: false, output_tx, place_tx };
         tokio::spawn(state.run(input_rx));
+        tokio::spawn(live::follow(place_rx, input_tx.clone()));
         tokio::spawn(super::watch::follow(workspace.clone(), input_tx.clone()));
         Self { input_tx, workspace, encoding }
     }
@@ -102,6 +109,8 @@ struct State {
     /// Whether the editor knows anything yet.
     greeted: bool,
     output_tx: mpsc::Sender<Output>,
+    /// session --where to look--> live
+    place_tx: watch::Sender<Option<live::Place>>,
 }
 
 impl State {
@@ -125,6 +134,10 @@ impl State {
                 Input::Status(raw, conflicts) => self.told(raw, conflicts).await,
                 Input::Problems(problems) => {
                     self.facts.problems = problems;
+                    self.show().await;
+                }
+                Input::Live(live) => {
+                    self.facts.live = Some(live);
                     self.show().await;
                 }
                 Input::Look(look) => look(&self.facts, &self.documents),
@@ -153,11 +166,26 @@ impl State {
             Some(document) => Ok(Some(document.text.clone())),
             None => config::file::text(&path),
         };
-        self.facts.config_error = match text {
-            Ok(Some(text)) => config::asked::mistake(&self.facts.root, &text),
-            Ok(None) => None,
-            Err(error) => Some((1, 1, error.to_string())),
+        (self.facts.config, self.facts.config_error) = match text {
+            Ok(Some(text)) => {
+                let mistake = config::asked::mistake(&self.facts.root, &text);
+                (Some(text), mistake)
+            }
+            Ok(None) => (None, None),
+            Err(error) => (None, Some((1, 1, error.to_string()))),
         };
+        self.point();
+    }
+
+    /// Has the cluster looked at, where the file points to another place of it.
+    fn point(&self) {
+        let text = self.facts.config.as_deref().filter(|_| self.facts.is_up());
+        let place = text.and_then(|text| live::place(&references::all(text)));
+        self.place_tx.send_if_modified(|now| {
+            let is_new = *now != place;
+            *now = place;
+            is_new
+        });
     }
 
     async fn told(&mut self, raw: Option<Value>, conflicts: Vec<Conflict>) {
@@ -168,6 +196,7 @@ impl State {
         let before = (self.facts.status.clone(), self.facts.conflicts.len());
         self.facts.told(raw);
         self.facts.conflicts = conflicts;
+        self.point();
         if !self.facts.is_up() {
             self.facts.problems.clear();
         }

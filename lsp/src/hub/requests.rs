@@ -99,8 +99,8 @@ pub async fn sync(
             agreed(&syncs)?;
             Ok(states(handle, name))
         }
-        SyncAction::Why(ref path) => {
-            let text = first(&syncs, &action).await?;
+        SyncAction::Why(_) => {
+            let (path, text) = first(&syncs, &action).await?;
             Ok(json!({ "schema": 1, "path": path, "why": text }))
         }
         SyncAction::Conflicts => {
@@ -118,11 +118,13 @@ pub async fn sync(
             }
             Ok(json!({ "schema": 1, "conflicts": all }))
         }
-        SyncAction::Resolve(ref path, keep) => {
-            first(&syncs, &action).await?;
+        SyncAction::Resolve(_, keep) => {
+            let (path, _) = first(&syncs, &action).await?;
             Ok(json!({ "schema": 1, "resolved": path, "kept": keep }))
         }
-        SyncAction::Undo(_) => Ok(json!({ "schema": 1, "undone": first(&syncs, &action).await? })),
+        SyncAction::Undo(_) => {
+            Ok(json!({ "schema": 1, "undone": first(&syncs, &action).await?.1 }))
+        }
     }
 }
 
@@ -172,8 +174,9 @@ fn named(handle: &Handle, name: Option<&str>) -> Result<Vec<Sync>, Failure> {
     }
 }
 
-/// What the first sync that knows an answer says; else what the last one said.
-async fn first(syncs: &[Sync], action: &SyncAction) -> Result<String, Failure> {
+/// What the first sync that knows an answer says, behind the path as that sync has it;
+/// else what the last one said.
+async fn first(syncs: &[Sync], action: &SyncAction) -> Result<(String, String), Failure> {
     let mut last = Failure::new(FailureCode::Failure, "there is no sync in this workspace")
         .help("add one: `towline up --replace ... --sync .:/app`");
     for sync in syncs {
@@ -191,7 +194,13 @@ async fn first(syncs: &[Sync], action: &SyncAction) -> Result<String, Failure> {
             _ => return Err(last),
         };
         match result {
-            Ok(text) => return Ok(text),
+            Ok(text) => {
+                let path = match action {
+                    SyncAction::Why(path) | SyncAction::Resolve(path, _) => path,
+                    _ => return Ok((String::new(), text)),
+                };
+                return Ok((sync.named(path).await.map_err(failure)?, text));
+            }
             Err(error) => last = failure(error),
         }
     }

@@ -36,6 +36,7 @@ pub(super) enum Command {
     Resume(Resume, oneshot::Sender<Result<(), SyncError>>),
     Wait(oneshot::Sender<Result<(), SyncError>>),
     Why(String, oneshot::Sender<Result<String, SyncError>>),
+    Named(String, oneshot::Sender<Result<String, SyncError>>),
     Conflicts(oneshot::Sender<Vec<Conflict>>),
     Resolve(String, Keep, oneshot::Sender<Result<(), SyncError>>),
     Undo(Option<String>, oneshot::Sender<Result<String, SyncError>>),

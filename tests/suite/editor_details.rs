@@ -1,0 +1,170 @@
+//! Suite: what commands of the language server answer in odd cases, and the traces of
+//! all the languages.
+
+use std::fs;
+
+use harness::editor::{Editor, uri};
+use harness::sandbox::Sandbox;
+use harness::{tree, wait};
+use serde_json::{Value, json};
+
+fn up(sandbox: &Sandbox, editor: &mut Editor) -> Value {
+    let target = format!("local:{}", sandbox.there().display());
+    editor.run("towline.up", json!({ "target": target, "sync": [".:/app"] }))
+}
+
+#[test]
+fn a_path_is_told_as_it_is_synced_and_a_missing_one_by_its_code() {
+    let sandbox = Sandbox::new();
+    tree::write(&sandbox.workspace(), "d/a = one");
+    let mut editor = Editor::start(&sandbox);
+    up(&sandbox, &mut editor);
+    let file = sandbox.workspace().join("d/a");
+    for asked in [uri(&file), file.display().to_string(), "./d//a".to_owned()] {
+        let why = editor.run("towline.sync.why", json!({ "path": asked }));
+        assert_eq!(why["path"], "d/a", "{asked}");
+    }
+    editor.run("towline.sync.pause", json!({}));
+    fs::write(&file, "mine").expect("an edit here");
+    fs::write(sandbox.there().join("app/d/a"), "theirs").expect("an edit there");
+    editor.run("towline.sync.resume", json!({}));
+    editor.until("the conflict", |editor| {
+        (!editor.status()?["conflicts"].as_array()?.is_empty()).then_some(())
+    });
+    let argument = json!({ "path": uri(&file), "keep": "local" });
+    assert_eq!(editor.run("towline.sync.resolve", argument)["resolved"], "d/a");
+
+    for name in ["towline.file.stat", "towline.file.list", "towline.file.read"] {
+        let error = editor.try_run(name, json!({ "path": "/none" })).unwrap_err();
+        assert_eq!(error["data"]["code"], "not_found", "{name}: {error}");
+    }
+    editor.run("towline.down", json!({}));
+}
+
+#[test]
+fn what_a_plain_editor_was_shown_goes_with_the_hub() {
+    let sandbox = Sandbox::new();
+    tree::write(&sandbox.workspace(), "a = one");
+    let mut editor = Editor::start(&sandbox);
+    let pid = up(&sandbox, &mut editor)["pid"].as_u64().expect("a hub");
+    let file = uri(&sandbox.workspace().join("a"));
+    let show = |editor: &mut Editor| {
+        let shown = editor.run("towline.diff", json!({ "path": file }))["shown"].clone();
+        let path = shown.as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file");
+        std::path::PathBuf::from(path)
+    };
+    let shown = show(&mut editor);
+    assert_eq!(fs::read_to_string(&shown).expect("it is there"), "one");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("the hub lives");
+    // Asked of the server that had started it, before it can have noticed.
+    assert_eq!(editor.run("towline.sync.wait", json!({}))["syncs"][0]["name"], "app");
+    assert!(!shown.exists(), "the next hub removes what the killed one left");
+    let shown = show(&mut editor);
+    editor.run("towline.down", json!({}));
+    wait::until("it to be gone", || (!shown.exists()).then_some(()));
+    editor.end();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_missing_kubeconfig_is_told_of_as_an_editor_needs_it() {
+    let sandbox = Sandbox::new();
+    let mut editor = Editor::start(&sandbox);
+    let error = editor.try_run("towline.list", json!({})).unwrap_err();
+    assert_eq!(error["data"]["code"], "unreachable", "{error}");
+    let help = error["data"]["help"].as_str().expect("help");
+    assert!(help.contains("KUBECONFIG") && !help.contains(" -n"), "{help}");
+}
+
+/// What programs of each language print when they fail, as they printed it, with the
+/// lines of ours that it names.
+const TRACES: [(&str, &str, &str, &[u64]); 6] = [
+    (
+        "Python",
+        "a.py",
+        "Traceback (most recent call last):\n  File \"/app/a.py\", line 6, in f\n    g()\n  File \
+         \"/app/a.py\", line 2, in g\n    raise ValueError(\"x\")\nValueError: x\n\nThe above exception \
+         was the direct cause of the following exception:\n\nTraceback (most recent call last):\n  \
+         File \"/app/a.py\", line 10, in <module>\n    f()\n  File \"/app/a.py\", line 8, in f\n    \
+         raise RuntimeError(\"wrapped\") from e\nRuntimeError: wrapped\n",
+        &[5, 1, 9, 7],
+    ),
+    (
+        "Node",
+        "a.js",
+        "/app/a.js:2\n  null.x;\n       ^\n\nTypeError: Cannot read properties of null (reading 'x')\n    \
+         at f (/app/a.js:2:8)\n    at Object.<anonymous> (/app/a.js:4:1)\n    at Module._compile \
+         (node:internal/modules/cjs/loader:1521:14)\n\nNode.js v20.20.2\n",
+        &[1, 3],
+    ),
+    (
+        "Go",
+        "main.go",
+        "panic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\n\
+         main.f(...)\n\t/app/main.go:4\nmain.main()\n\t/app/main.go:8 +0xa\nexit status 2\n",
+        &[3, 7],
+    ),
+    (
+        "Rust",
+        "a.rs",
+        "\nthread 'main' (10965) panicked at a.rs:2:5:\nindex out of bounds: the len is 0 but the index \
+         is 3\nstack backtrace:\n   0: __rustc::rust_begin_unwind\n             at \
+         /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/panicking.rs:689:5\n   3: \
+         a::f\n             at ./a.rs:2:5\n   4: a::main\n             at ./a.rs:5:13\n",
+        &[1, 4],
+    ),
+    (
+        "Java",
+        "src/com/acme/Api.java",
+        "Exception in thread \"main\" java.lang.IllegalStateException: no\n\tat \
+         com.acme.Api.run(Api.java:8)\n\tat com.acme.Api.main(Api.java:12)\nCaused by: \
+         java.lang.NullPointerException: null\n\tat com.acme.Api.run(Api.java:6)\n\t... 1 more\n",
+        &[7, 11, 5],
+    ),
+    (
+        "C++",
+        "a.cpp",
+        "==9==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x55eb4a89\n\
+         READ of size 4 at 0x602000000010 thread T0\n    #0 0x55eb4a89120b in f(int*) /app/a.cpp:4\n    \
+         #1 0x55eb4a8912c8 in main /app/a.cpp:10\n    #2 0x7f0204a45249 in __libc_start_call_main \
+         ../sysdeps/nptl/libc_start_call_main.h:58\n",
+        &[3, 9],
+    ),
+];
+
+#[test]
+fn traces_of_every_language_are_hints_at_the_lines_that_they_name() {
+    for (language, name, trace, expected) in TRACES {
+        let sandbox = Sandbox::new();
+        let file = sandbox.workspace().join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(&file, "\n".repeat(20)).expect("a file");
+        fs::write(sandbox.workspace().join("trace"), trace).expect("a file");
+        let mut editor = Editor::start(&sandbox);
+        let target = format!("local:{}", sandbox.there().display());
+        editor.run(
+            "towline.up",
+            json!({ "target": target, "sync": [".:/app"],
+                    "command": ["sh", "-c", "cat trace >&2; exec sleep 9999"] }),
+        );
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        editor.until(&format!("the trace of {language}"), |editor| {
+            let told = editor.diagnostics(&file)?;
+            assert!(told.iter().all(|it| it["severity"] == 4), "they are hints");
+            let mut lines: Vec<_> =
+                told.iter().filter_map(|it| it["range"]["start"]["line"].as_u64()).collect();
+            lines.sort_unstable();
+            lines.dedup();
+            (lines == expected).then_some(())
+        });
+        fs::write(sandbox.workspace().join("trace"), "").expect("an edit");
+        editor.run("towline.sync.wait", json!({}));
+        editor.run("towline.restart", json!({}));
+        editor.until("it to be gone with the next run", |editor| {
+            editor.diagnostics(&file)?.is_empty().then_some(())
+        });
+        editor.run("towline.down", json!({}));
+    }
+}
