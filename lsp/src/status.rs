@@ -77,7 +77,7 @@ pub enum FailureCode {
     NotUp,
     /// The target cannot be reached: exit code 4.
     Unreachable,
-    /// There is no such file, process or name on the target: exit code 1.
+    /// There is no such file or name: exit code 1.
     NotFound,
     /// Conflicts, a brake or other settings stand in the way: exit code 5.
     Conflict,

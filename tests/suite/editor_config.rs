@@ -80,11 +80,12 @@ fn words_of_the_config_lead_to_what_they_mean() {
     leads("app:\n  command: src/run.sh|\n  cwd: /app\n", &[("src/run.sh", 0)]);
     leads("strict_ports: tr|ue\n", &[]);
 
-    let params = at(&mut editor, &file, "sync:\n- { from: src, to: /app/none }\n");
+    let params = at(&mut editor, &file, "sync:\n- { from: src, to: /app }\napp:\n  cwd: /none\n");
     let links = editor.request("textDocument/documentLink", params).expect("links");
     let targets: Vec<_> =
         links.as_array().expect("a list").iter().map(|it| it["target"].clone()).collect();
-    assert_eq!(targets, [json!(uri(&root.join("src")))], "only what is there");
+    let source = json!(uri(&root.join("src")));
+    assert_eq!(targets, [source.clone(), source], "only what is there");
 }
 
 #[test]

@@ -168,3 +168,46 @@ fn traces_of_every_language_are_hints_at_the_lines_that_they_name() {
         editor.run("towline.down", json!({}));
     }
 }
+
+#[test]
+fn what_only_shows_something_shows_it() {
+    let sandbox = Sandbox::new();
+    let kube = sandbox.path().join("home/.kube");
+    fs::create_dir(&kube).expect("a folder");
+    let config = "apiVersion: v1\nkind: Config\ncurrent-context: two\n\
+                  clusters: [{ name: c, cluster: { server: 'http://127.0.0.1:1' } }]\n\
+                  users: [{ name: u, user: {} }]\ncontexts:\n\
+                  - { name: one, context: { cluster: c, user: u, namespace: shop } }\n\
+                  - { name: two, context: { cluster: c, user: u } }\n";
+    fs::write(kube.join("config"), config).expect("a kubeconfig");
+    let mut editor = Editor::start(&sandbox);
+    let contexts = editor.run("towline.contexts", json!({}))["contexts"].clone();
+    assert_eq!(contexts[0]["name"], "two", "the current one first");
+    assert_eq!((&contexts[1]["name"], &contexts[1]["namespace"]), (&json!("one"), &json!("shop")));
+    let spaces = editor.run("towline.namespaces", json!({ "context": "one" }));
+    let problem = spaces["problem"].as_str().expect("nothing listens there");
+    assert!(problem.contains("list the namespaces at http://127.0.0.1:1"), "{problem}");
+
+    let target = format!("local:{}", sandbox.there().display());
+    editor.run(
+        "towline.up",
+        json!({ "target": target, "sync": [".:/app"],
+                "command": ["sh", "-c", "echo hello; exec sleep 9999"] }),
+    );
+    let syncs = editor.run("towline.sync.list", json!({}))["syncs"].clone();
+    assert_eq!((&syncs[0]["name"], syncs.as_array().map(Vec::len)), (&json!("app"), Some(1)));
+    assert_eq!(editor.run("towline.sync.conflicts", json!({}))["conflicts"], json!([]));
+    wait::until("the app's word", || {
+        let lines = editor.run("towline.logs", json!({ "tail": 9 }))["lines"].clone();
+        let mut lines = lines.as_array()?.iter();
+        lines.any(|line| line["text"] == "hello" && line["source"] == "stdout").then_some(())
+    });
+    let line = editor.run("towline.shell", json!({}))["command"].clone();
+    let line = line.as_str().expect("what to type");
+    assert!(line.starts_with("towline -C /") && line.ends_with(" shell"), "{line}");
+    editor.run("towline.open", json!({ "url": "http://localhost:1/" }));
+    let shown = editor.asked.last().expect("the editor was asked");
+    assert_eq!(shown["params"]["uri"], "http://localhost:1/");
+    assert_eq!(shown["params"]["external"], true);
+    editor.run("towline.down", json!({}));
+}

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod copy;
 mod editor;
+mod editor_commands;
 mod editor_config;
 mod editor_details;
 mod ends;

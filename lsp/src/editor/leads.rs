@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::{Facts, SyncView};
 use super::hosts::canonical;
-use super::references::Named;
+use super::references::{self, Named};
 use crate::cluster::workload::Kind;
 use crate::config::file;
 use crate::ports::ForwardSpec;
@@ -65,15 +65,32 @@ fn planned(text: &str, facts: &Facts) -> Facts {
     planned.status.target.clone_from(&facts.status.target);
     planned.status.syncs.clone_from(&facts.status.syncs);
     if planned.status.syncs.is_empty() {
-        let file = file::parse(&facts.root, text).unwrap_or_default(); // it is being typed
-        let view = |sync: file::Sync| SyncView {
-            alpha: plain(&facts.root.join(sync.from)).display().to_string(),
-            beta: sync.to,
+        let view = |(from, to): (String, String)| SyncView {
+            alpha: plain(&facts.root.join(from)).display().to_string(),
+            beta: to,
             ..SyncView::default()
         };
-        planned.status.syncs = file.sync.into_iter().map(|sync| view(sync.value)).collect();
+        planned.status.syncs = pairs(text, facts).into_iter().map(view).collect();
     }
     planned
+}
+
+/// What a text syncs: local and remote. One that is being typed is no YAML yet: of it
+/// every local folder counts that is followed by a path of the target.
+fn pairs(text: &str, facts: &Facts) -> Vec<(String, String)> {
+    if let Ok(file) = file::parse(&facts.root, text) {
+        return file.sync.into_iter().map(|sync| (sync.value.from, sync.value.to)).collect();
+    }
+    let mut found = Vec::new();
+    let mut from = None;
+    for named in references::all(text) {
+        match named.named {
+            Named::Folder(folder) => from = Some(folder),
+            Named::Remote(to) => found.extend(from.take().map(|from| (from, to))),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Without `.` and `..`, as editors name files.
@@ -130,6 +147,9 @@ mod tests {
         let either = Lead::Files(vec!["/w/src/run.sh".into(), "/w/run.sh".into()]);
         check(Named::Word("./run.sh".into()), Some(either));
         check(Named::Word("/app/run.sh".into()), file("/w/src/run.sh"));
+        let typed = format!("{text}  - fr");
+        let remote = of(&Named::Remote("/app".into()), &typed, &down);
+        assert_eq!(remote, Some(Lead::Remote("/app".into(), Some("/w/src".into()))));
         let there = Named::Word("/app/run.sh".into());
         assert_eq!(of(&there, text, &up), file("/w/lib/run.sh"), "what is up counts");
     }

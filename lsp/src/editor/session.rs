@@ -3,7 +3,7 @@
 //! what the editor is to see leaves by another. Waits for nobody.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lsp_types::{Diagnostic, TextDocumentContentChangeEvent, Url};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ use super::live::{self, Live};
 use super::problems::Problem;
 use super::references;
 use crate::config;
+use crate::face::client::Client;
+use crate::hub::api::Request;
 use crate::runtime::{CONFIG_NAME, Workspace};
 
 /// Inputs that wait; who has more waits, too.
@@ -98,6 +100,21 @@ impl Session {
         });
         self.say(Input::Look(look)).await;
         seen_rx.await.ok()
+    }
+
+    /// Where a local file is on the target, by the hub's word where it has not come yet:
+    /// who has just brought something up asks at once.
+    pub async fn remote_of(&self, file: &Path) -> Option<String> {
+        let seen = file.to_owned();
+        let known = self.look(move |facts, _| facts.remote_of(&seen)).await.flatten();
+        if known.is_some() {
+            return known;
+        }
+        let client = Client::connect(&self.workspace).await.ok()?;
+        let status = client.ask(Request::Status { watch: false }, |_| {}).await.ok()?;
+        let mut facts = Facts::default();
+        facts.told(Some(status));
+        facts.remote_of(file)
     }
 }
 
