@@ -13,3 +13,4 @@ mod least_rights;
 mod lists;
 mod people;
 mod shop;
+mod words;

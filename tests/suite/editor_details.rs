@@ -211,3 +211,27 @@ fn what_only_shows_something_shows_it() {
     assert_eq!(shown["params"]["external"], true);
     editor.run("towline.down", json!({}));
 }
+
+#[test]
+fn a_path_that_is_ignored_while_all_is_up_stays_and_nothing_goes_round() {
+    let sandbox = Sandbox::new();
+    tree::write(&sandbox.workspace(), "big.log = x\na = one");
+    let mut editor = Editor::start(&sandbox);
+    editor.choice = Some("Write it into .gitignore".to_owned());
+    up(&sandbox, &mut editor);
+    let argument = json!({ "path": uri(&sandbox.workspace().join("big.log")) });
+    assert_eq!(editor.run("towline.sync.ignore", argument)["ignored"], "/big.log");
+    editor.run("towline.sync.wait", json!({}));
+    let rules = sandbox.there().join("app/.gitignore");
+    assert_eq!(fs::read_to_string(rules).expect("it is synced"), "/big.log\n");
+    assert!(sandbox.there().join("app/big.log").exists(), "ignored is not deleted");
+    // Rules that are scanned again are no new rules.
+    wait::until("the sync to be at rest", || {
+        let is_at_rest = |_| {
+            let syncs = editor.run("towline.sync.list", json!({}));
+            syncs["syncs"][0]["phase"]["phase"] == "in_sync"
+        };
+        (0..50).all(is_at_rest).then_some(())
+    });
+    editor.run("towline.down", json!({}));
+}

@@ -25,6 +25,8 @@ pub struct Facts {
     pub problems: Vec<Problem>,
     /// The text of `towline.yaml` as the editor has it, else as the disk does.
     pub config: Option<String>,
+    /// The namespace that is meant where the target names none.
+    pub namespace: Option<String>,
     /// What the cluster has where it points.
     pub live: Option<Live>,
     /// What is wrong in `towline.yaml`: line and column from 1, and the sentence.

@@ -133,7 +133,7 @@ pub fn canonical<'a>(name: &'a str, namespace: Option<&str>) -> &'a str {
 
 fn namespace(facts: &Facts) -> Option<String> {
     match Target::parse(facts.status.target.as_deref()?, "/".as_ref()).ok()? {
-        Target::Workload(workload) => workload.namespace,
+        Target::Workload(workload) => workload.namespace.or_else(|| facts.namespace.clone()),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ use super::{actions, hosts, lenses, words};
 use crate::config::schema;
 use crate::face::error::FaceError;
 use crate::runtime::{Dirs, Workspace};
+use crate::status::FailureCode;
 
 mod ask;
 mod exit;
@@ -156,6 +157,19 @@ impl Face {
         };
         Workspace::find(&self.dirs, self.chosen.as_deref(), &start, is_root)
             .map_err(|error| failed(&error.into()))
+    }
+
+    /// A failure with what to do in this editor, where the command line's words would not
+    /// help.
+    fn advised(&self, error: FaceError) -> FaceError {
+        if error.0.code != FailureCode::NotUp {
+            return error;
+        }
+        error.help(match self.editor.get().map(|editor| editor.face.as_str()) {
+            Some("vscode") => "connect first: `Towline: Connect`",
+            Some("nvim") => "connect first: `:Towline connect`",
+            _ => "bring it up first: the command `towline.up`, or `towline up` in a terminal",
+        })
     }
 
     /// Tells the user; for editors without a view of their own.
@@ -379,7 +393,7 @@ impl LanguageServer for Face {
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
         let argument = params.arguments.into_iter().next().unwrap_or_default();
         let answer = self.command(&params.command, argument).await;
-        answer.map(Some).map_err(|error| failed(&error))
+        answer.map(Some).map_err(|error| failed(&self.advised(error)))
     }
 }
 

@@ -15,10 +15,12 @@ use super::facts::{Conflict, Facts};
 use super::live::{self, Live};
 use super::problems::Problem;
 use super::references;
+use crate::cluster::contexts::{self, Context};
 use crate::config;
 use crate::face::client::Client;
 use crate::hub::api::Request;
 use crate::runtime::{CONFIG_NAME, Workspace};
+use crate::target::Target;
 
 /// Inputs that wait; who has more waits, too.
 const INPUTS_MAX: usize = 1024;
@@ -212,6 +214,9 @@ impl State {
         self.greeted = true;
         let before = (self.facts.status.clone(), self.facts.conflicts.len());
         self.facts.told(raw);
+        if self.facts.status.target != before.0.target {
+            self.facts.namespace = namespace(self.facts.status.target.as_deref());
+        }
         self.facts.conflicts = conflicts;
         self.point();
         if !self.facts.is_up() {
@@ -249,6 +254,20 @@ impl State {
     async fn put(&self, output: Output) {
         let _ = self.output_tx.send(output).await; // the editor is gone
     }
+}
+
+/// The namespace that a target means without naming it: that of its context.
+fn namespace(target: Option<&str>) -> Option<String> {
+    let Target::Workload(workload) = Target::parse(target?, "/".as_ref()).ok()? else {
+        return None;
+    };
+    let contexts = contexts::all().ok()?; // a small file, as the configuration is
+    let is_it = |context: &&Context| match &workload.context {
+        Some(name) => context.name == *name,
+        None => context.current,
+    };
+    let context = contexts.iter().find(is_it)?;
+    Some(context.namespace.clone().unwrap_or_else(|| "default".to_owned()))
 }
 
 /// The file of a `file:` address.

@@ -42,12 +42,18 @@ local function under_cursor()
   end
 end
 
---- What can be opened in a browser.
+--- What can be opened in a browser, by the server's word: one that was just opened is
+--- not in the last status yet.
+---@return table[]? forwards
+---@return string? problem
 local function forwards()
-  local state = require("towline.status").current()
+  local answer, problem = client.ask(client.root(), "forward.list", nil, PATIENCE_MS)
+  if not answer then
+    return nil, problem
+  end
   return vim.tbl_filter(function(forward)
     return forward.protocol == "tcp" and forward["local"][1] ~= nil
-  end, state and state.status and state.status.forwards or {})
+  end, answer.forwards)
 end
 
 local function address_of(forward)
@@ -63,7 +69,10 @@ function M.run(words)
   if link then
     return open(link)
   end
-  local all = forwards()
+  local all, problem = forwards()
+  if not all then
+    return problem
+  end
   if words[1] then
     for _, forward in ipairs(all) do
       if forward.spec == words[1] or vim.endswith(forward["local"][1], ":" .. words[1]) then
