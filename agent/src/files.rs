@@ -17,6 +17,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::context::Context;
 use crate::router::{accept, refuse};
 
+mod search;
+
 /// Serves one stream.
 ///
 /// # Errors
@@ -64,6 +66,10 @@ fn answer(context: &Context, request: Files) -> Result<FilesReply, WireError> {
             renameat_with(CWD, &source, CWD, &target, flags)
                 .map_err(|error| tried(&format!("rename `{from}` to"), &to)(error.into()))?;
             Ok(FilesReply::Done)
+        }
+        Files::Search(wanted) => {
+            let at = context.resolve(&wanted.path);
+            search::step(&at, &wanted).map_err(tried("search", &wanted.path))
         }
         Files::MakeDirectory(path) => {
             fs::create_dir(context.resolve(&path)).map_err(tried("make", &path))?;

@@ -1,15 +1,27 @@
 // Owns the .vsix: puts the two programs beside the bundle and packs all of it for one platform.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+// usage: package.mjs [PLATFORM]     as VS Code names it [default: this machine's]
+import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createVSIX } from "@vscode/vsce";
 
-const platform = "linux-x64";
+/** What programs of a platform have in their head, and Cargo's name for it. */
+const PLATFORMS = {
+    "linux-x64": { machine: 62, triple: "x86_64-unknown-linux-gnu" },
+    "linux-arm64": { machine: 183, triple: "aarch64-unknown-linux-gnu" },
+};
+
+const platform = process.argv[2] ?? `${process.platform}-${process.arch}`;
+const wanted = PLATFORMS[platform];
+if (wanted === undefined) {
+    console.error(`there is no towline for ${platform}, but for ${Object.keys(PLATFORMS).join(", ")}`);
+    process.exit(1);
+}
 const binaries = resolve(process.env["TOWLINE_BIN_DIR"] ?? "../target/release");
 const programs = {
     towline: join(binaries, "towline"),
     // The static one: it also goes into containers.
     "towline-agent": resolve(
-        process.env["TOWLINE_AGENT_BIN"] ?? join(binaries, "../x86_64-unknown-linux-gnu/release/towline-agent"),
+        process.env["TOWLINE_AGENT_BIN"] ?? join(binaries, "..", wanted.triple, "release/towline-agent"),
     ),
 };
 
@@ -18,6 +30,12 @@ if (missing.length > 0) {
     console.error(`not built yet: ${missing.join(", ")}`);
     console.error("build them first: cargo build --release && cargo agent-static");
     console.error("or say where they are: TOWLINE_BIN_DIR, TOWLINE_AGENT_BIN");
+    process.exit(1);
+}
+const foreign = Object.values(programs).filter((path) => machineOf(path) !== wanted.machine);
+if (foreign.length > 0) {
+    console.error(`not for ${platform}: ${foreign.join(", ")}`);
+    console.error(`build them for ${wanted.triple} and say where they are: TOWLINE_BIN_DIR, TOWLINE_AGENT_BIN`);
     process.exit(1);
 }
 rmSync("bin", { recursive: true, force: true });
@@ -35,3 +53,12 @@ await createVSIX({
     allowMissingRepository: true,
     rewriteRelativeLinks: false,
 });
+
+/** The processor that an ELF program is for; undefined for what is none. */
+function machineOf(path) {
+    const head = Buffer.alloc(20);
+    const file = openSync(path, "r");
+    readSync(file, head);
+    closeSync(file);
+    return head.toString("latin1", 0, 4) === "\x7fELF" ? head.readUInt16LE(18) : undefined;
+}

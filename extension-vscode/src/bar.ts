@@ -1,8 +1,8 @@
 // Owns what the status bar says of a view. Pure.
 
-import { isConnected, type Status } from "./protocol";
-import { count, duration, shortTarget } from "./text";
-import type { View } from "./view";
+import type { Status } from "./protocol";
+import { count, duration, notTaken, shortTarget } from "./text";
+import { isConnected, type View } from "./view";
 
 export interface Bar {
     /** With codicons. */
@@ -53,7 +53,7 @@ function connected(status: Status, conflicts: number): Bar {
             break;
     }
     const linked = `${duration(link.rtt_us)} · ${link.carrier}`;
-    const passed = Object.values(link.passed).map((why) => `\n${why}`);
+    const passed = notTaken(link.passed).map(([way, why]) => `\nnot by ${way}: ${why}`);
     const tooltip = `${status.target ?? ""}\nlinked by ${link.carrier}, round trip ${duration(link.rtt_us)}${passed.join("")}`;
     if (held !== undefined && "reason" in held.phase) {
         return bar(`$(warning) ${target}: sync held · ${linked}`, `${held.phase.reason}\n${tooltip}`, "warning");

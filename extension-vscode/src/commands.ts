@@ -10,6 +10,7 @@ import type { Entry, FileTree } from "./file_tree";
 import type { Logs } from "./logs";
 import { showMenu } from "./menu";
 import type { Conflict, Forward, Keep, Sync } from "./protocol";
+import { searchFiles } from "./search";
 import type { Session } from "./session";
 import { openTerminal, runDemo } from "./terminals";
 import { localName, type Node } from "./tree_model";
@@ -24,8 +25,8 @@ export interface Parts {
     readonly files: FileTree;
 }
 
-/** What VS Code passes: a node of the view, the file of an editor, or nothing. */
-type Clicked = Node | vscode.Uri | undefined;
+/** What VS Code passes: a node of a view, the file of an editor, or nothing. */
+type Clicked = Node | Entry | vscode.Uri | undefined;
 
 export function registerCommands({ session, memory, output, ports, logs, files }: Parts): vscode.Disposable {
     const table: Readonly<Record<string, (clicked: Clicked) => Promise<unknown>>> = {
@@ -55,6 +56,7 @@ export function registerCommands({ session, memory, output, ports, logs, files }
         "towline.showLogs": () => logs.show(),
         "towline.browse": () => Promise.resolve(vscode.commands.executeCommand("towline.files.focus")),
         "towline.openPath": () => files.askAndOpen(),
+        "towline.searchFiles": (clicked) => searchFiles(session, files, folderOf(clicked)),
         "towline.refreshFiles": () => {
             files.refresh();
             return Promise.resolve();
@@ -205,7 +207,12 @@ async function one<Value>(
 }
 
 function subjectOf(clicked: Clicked): Node["subject"] {
-    return clicked instanceof vscode.Uri ? undefined : clicked?.subject;
+    return clicked !== undefined && "subject" in clicked ? clicked.subject : undefined;
+}
+
+/** The directory of the target that was clicked. */
+function folderOf(clicked: Clicked): vscode.Uri | undefined {
+    return clicked !== undefined && "uri" in clicked ? clicked.uri : undefined;
 }
 
 function property(argument: unknown, name: string): unknown {

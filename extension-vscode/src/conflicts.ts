@@ -15,8 +15,7 @@ export function registerConflicts(session: Session): vscode.Disposable {
         vscode.workspace.registerTextDocumentContentProvider(SCHEME, {
             onDidChange: changed.event,
             provideTextDocumentContent: async ({ path }) =>
-                // Deleted there is nothing there.
-                (await session.command("towline.difference", { path: vscode.Uri.file(path).toString() })).target ?? "",
+                (await session.command("towline.difference", { path: vscode.Uri.file(path).toString() })).target,
         }),
         session.onDidChange(() => {
             for (const { uri } of vscode.workspace.textDocuments) {

@@ -8,6 +8,7 @@ import {
     contextItems,
     directoryProblem,
     firstItems,
+    namespaceOf,
     namespaceItems,
     portsProblem,
     remember,
@@ -135,10 +136,10 @@ function kubernetesSteps(session: Session): Step<Draft>[] {
         {
             when: isKubernetes,
             ask: async (draft, back) => {
-                const { name, namespace: own } = chosen(draft.context);
+                const context = chosen(draft.context);
                 const items = session
-                    .command("towline.namespaces", { context: name })
-                    .then(({ namespaces, problem }) => namespaceItems(own, namespaces, problem));
+                    .command("towline.namespaces", { context: context.name })
+                    .then(({ namespaces, problem }) => namespaceItems(namespaceOf(context), namespaces, problem));
                 return answered(await pick(page("Which namespace?", back), items), (namespace) => ({ ...draft, namespace }));
             },
         },

@@ -53,13 +53,18 @@ function place(up: Up): string {
     return JSON.stringify([up.target, up.context, up.namespace, up.container]);
 }
 
+/** The namespace that a context means. */
+export function namespaceOf({ namespace }: Context): string {
+    return namespace ?? "default";
+}
+
 /** The kubeconfig's current context first. */
 export function contextItems(contexts: readonly Context[]): Item<Context>[] {
     return [...contexts]
         .sort((a, b) => Number(b.current) - Number(a.current))
         .map((context) => ({
             label: context.name,
-            description: context.current ? `current · ${context.namespace}` : context.namespace,
+            description: context.current ? `current · ${namespaceOf(context)}` : namespaceOf(context),
             value: context,
         }));
 }

@@ -52,11 +52,12 @@ export class FileTree implements vscode.Disposable {
     }
 
     /** Opens a file; the one here, where it is synced: an edit of it is on both sides. */
-    async open(uri: vscode.Uri): Promise<void> {
+    async open(uri: vscode.Uri, at?: vscode.Position): Promise<void> {
         const { connected } = this.#session;
         const local = connected === undefined ? undefined : localOf(uri.path, rootsOf(connected.status));
         const here = local !== undefined && existsSync(local);
-        await vscode.commands.executeCommand("vscode.open", here ? vscode.Uri.file(local) : uri);
+        const options: vscode.TextDocumentShowOptions = at === undefined ? {} : { selection: new vscode.Range(at, at) };
+        await vscode.commands.executeCommand("vscode.open", here ? vscode.Uri.file(local) : uri, options);
     }
 
     async askAndOpen(): Promise<void> {

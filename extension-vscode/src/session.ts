@@ -5,8 +5,8 @@ import * as vscode from "vscode";
 import type { ErrorHandler, LanguageClient } from "vscode-languageclient/node";
 import { findBinary, NoBinary } from "./binary";
 import { failureOf, tell } from "./failure";
-import { isConnected, type Commands, type StatusNotification } from "./protocol";
-import { stateKey, type View } from "./view";
+import type { Commands, StatusNotification } from "./protocol";
+import { isConnected, stateKey, type View } from "./view";
 
 /** Commands that the server has for plain clients and that VS Code does better by itself. */
 export type Overrides = Readonly<Record<string, (argument: unknown) => Promise<void>>>;
@@ -75,9 +75,10 @@ export class Session implements vscode.Disposable {
     /** Sends a command. Rejects with what is to be told. */
     async command<Name extends keyof Commands>(
         name: Name,
-        ...[argument]: Commands[Name][0] extends undefined ? [] : [Commands[Name][0]]
+        ...[argument]: undefined extends Commands[Name][0] ? [argument?: Commands[Name][0]] : [argument: Commands[Name][0]]
     ): Promise<Commands[Name][1]> {
-        return await this.#send(name, argument);
+        // Generated from what the server sends, so it is what comes.
+        return (await this.#send(name, argument)) as Commands[Name][1];
     }
 
     dispose(): void {

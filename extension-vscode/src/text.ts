@@ -1,4 +1,6 @@
-// Owns how numbers and counts are written for people.
+// Owns how numbers, counts and links are written for people.
+
+import type { Passed } from "./protocol";
 
 /** `2.6 ms`, from microseconds. */
 export function duration(micros: number): string {
@@ -22,6 +24,14 @@ export function size(bytes: number): string {
 /** `1 conflict`, `2 conflicts`. */
 export function count(number: number, noun: string): string {
     return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** The better ways that are not taken by a link, and why. */
+export function notTaken({ udp, tunnel }: Passed): (readonly [way: string, why: string])[] {
+    return [
+        ...(udp === undefined ? [] : [["UDP", udp] as const]),
+        ...(tunnel === undefined ? [] : [["port-forward", tunnel] as const]),
+    ];
 }
 
 /** What of a target fits into a line: `local:/a/b/c` is `c` on this machine. */

@@ -1,7 +1,7 @@
 // Owns what the Session view shows: a status as nodes with words and icons. Pure.
 
 import type { App, Conflict, Forward, Hook, Link, ListeningPort, Readiness, Status, Sync } from "./protocol";
-import { count, duration, shortTarget, size } from "./text";
+import { count, duration, notTaken, shortTarget, size } from "./text";
 
 /** What a node stands for; commands of its context menu get it. */
 export type Subject =
@@ -50,8 +50,8 @@ function targetNode({ target, readiness, link, warnings }: Status): Node {
     const children: Node[] = [];
     if (link?.state === "up") {
         children.push({ id: "link", label: "Link", description: linkText(link), icon: "link", tooltip: `the agent is there by ${link.bootstrap}` });
-        for (const [carrier, why] of Object.entries(link.passed)) {
-            children.push({ id: `passed/${carrier}`, label: `Not by ${carrier}`, description: why, tooltip: why, icon: "info" });
+        for (const [way, why] of notTaken(link.passed)) {
+            children.push({ id: `passed/${way}`, label: `Not by ${way}`, description: why, tooltip: why, icon: "info" });
         }
     }
     if (readiness.state === "failed") {

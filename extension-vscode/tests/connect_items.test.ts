@@ -34,16 +34,17 @@ test("each target is remembered once, the last one first", () => {
 test("the current context and the context's own namespace come first", () => {
     const contexts = contextItems([
         { name: "a", namespace: "x", current: false },
-        { name: "b", namespace: "y", current: true },
+        { name: "b", namespace: null, current: true },
     ]);
     assert.deepEqual(contexts.map(({ label }) => label), ["b", "a"]);
+    assert.deepEqual(contexts.map(({ description }) => description), ["current · default", "x"]);
     const namespaces = namespaceItems("shop", ["default", "shop"], null);
     assert.deepEqual(namespaces.map(({ value }) => value), ["shop", "default", null]);
     assert.equal(namespaceItems("shop", [], "not allowed").at(-1)?.detail, "not allowed");
 });
 
 test("workloads that cannot be connected to come last and say why", () => {
-    const workload = { pods: 1, ready: 1, containers: ["app"], ports: [8080], cwd: null };
+    const workload = { pods: 1, ready: 1, containers: ["app"], ports: [8080], cwd: null, agents: [], workspaces: [] };
     const items = workloadItems([
         { ...workload, workload: "deploy/bad", problem: "no pod is ready" },
         { ...workload, workload: "deploy/good", problem: null },

@@ -11,6 +11,8 @@ export const sync: Sync = {
     bytes: 2048,
     pending: 0,
     pending_bytes: 0,
+    applied_beta: 1,
+    applied_alpha: 0,
     conflicts: 0,
     problems: [],
     degraded: [],
@@ -31,6 +33,7 @@ export const forward: Forward = {
 };
 
 export const status: Status = {
+    schema: 1,
     version: "0.1.0",
     pid: 1,
     workspace: "/w",

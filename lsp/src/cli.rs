@@ -14,6 +14,9 @@ pub mod show;
 mod simple;
 pub mod up;
 
+#[cfg(test)]
+pub use generate::verbs;
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -8,7 +8,7 @@
 //! and completions out.
 
 mod actions;
-mod commands;
+pub mod commands;
 mod diagnostics;
 mod documents;
 mod facts;
@@ -22,7 +22,7 @@ mod objects;
 mod problems;
 mod references;
 mod server;
-mod session;
+pub mod session;
 mod watch;
 mod words;
 

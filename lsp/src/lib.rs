@@ -15,12 +15,16 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod documents;
 pub mod editor;
 pub mod face;
 pub mod hub;
 pub mod runtime;
 pub mod status;
 pub mod target;
+
+#[cfg(test)]
+mod generated;
 
 /// An error and what caused it, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -67,6 +67,7 @@ pub enum StartError {
 
 /// How the link is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Link"))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LinkState {
     /// The first carrier is being opened.

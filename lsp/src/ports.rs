@@ -82,6 +82,7 @@ pub enum ForwardError {
 
 /// One open forward.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Forward"))]
 pub struct ForwardStatus {
     /// As the user wrote it, normalised: `8080`, `9090:db:5432/udp`.
     pub spec: String,
@@ -89,8 +90,8 @@ pub struct ForwardStatus {
     pub local: Vec<SocketAddr>,
     /// `HOST:PORT` as the target sees it.
     pub remote: String,
-    /// `tcp` or `udp`.
-    pub protocol: &'static str,
+    /// What it carries.
+    pub protocol: ForwardProtocol,
     /// Set when the wanted local port was taken: that port.
     pub instead_of: Option<u16>,
     /// Connections open now.
@@ -103,6 +104,17 @@ pub struct ForwardStatus {
     pub bytes_in: u64,
     /// The last failure, if any, with its time gone by.
     pub last_error: Option<String>,
+}
+
+/// What a forward carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardProtocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
 }
 
 /// All forwards of one hub. Cheap to clone; dropping the last clone closes them.
@@ -245,7 +257,7 @@ impl Entry {
             spec: self.spec.to_string(),
             local: self.local.clone(),
             remote: self.spec.remote(),
-            protocol: if self.spec.udp { "udp" } else { "tcp" },
+            protocol: if self.spec.udp { ForwardProtocol::Udp } else { ForwardProtocol::Tcp },
             instead_of: self.instead_of,
             open: read(&self.stats.open),
             total: read(&self.stats.total),

@@ -14,6 +14,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Everything that is to be known of one workspace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -43,6 +44,7 @@ pub struct Status {
 
 /// Whether all that is wanted is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Readiness {
     /// Nothing is wanted.
@@ -67,6 +69,7 @@ pub enum Readiness {
 
 /// What a script decides on; each has an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// Anything without a code of its own: exit code 1.
@@ -85,6 +88,7 @@ pub enum FailureCode {
 
 /// A sync and what belongs to it here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Sync"))]
 pub struct SyncView {
     /// As the sync says it.
     #[serde(flatten)]
@@ -102,6 +106,7 @@ impl SyncView {
 
 /// The supervised app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "App"))]
 pub struct AppStatus {
     /// Its command line.
     pub command: Vec<String>,
@@ -112,6 +117,7 @@ pub struct AppStatus {
 
 /// How the app is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum AppState {
     /// It starts once the first sync is done.
@@ -142,6 +148,7 @@ pub enum AppState {
 
 /// What follows edits of one sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Hook"))]
 pub struct HookStatus {
     /// The sync.
     pub sync: String,

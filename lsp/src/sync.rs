@@ -43,6 +43,7 @@ pub struct SyncSpec {
 
 /// One value for everything that is to be known of a sync.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SyncStatus {
     /// Its name.
     pub name: String,
@@ -76,6 +77,7 @@ pub struct SyncStatus {
 
 /// Where a sync is.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum SyncPhase {
     /// Waits for the link.
@@ -108,13 +110,26 @@ pub enum SyncPhase {
 
 /// One applied edit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecentEdit {
     /// Where.
     pub path: String,
-    /// `to target` or `from target`.
-    pub direction: &'static str,
+    /// Which way.
+    pub direction: Direction,
     /// From the event to visible on the other side, microseconds.
     pub latency_us: u64,
+}
+
+/// Which way an edit went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Direction {
+    /// From here.
+    #[serde(rename = "to target")]
+    ToTarget,
+    /// To here.
+    #[serde(rename = "from target")]
+    FromTarget,
 }
 
 /// A path both sides changed.

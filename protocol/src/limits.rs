@@ -15,8 +15,10 @@ pub const INLINE_BODY_MAX: usize = 256 * 1024;
 pub const PATH_LEN_MAX: usize = 4096;
 
 /// One QUIC datagram inside a stream carrier, in bytes. 16 KiB spends little
-/// on framing and still lets loss detection see a queue grow.
-pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024;
+/// on framing and still lets loss detection see a queue grow. Its frame is the
+/// 16 KiB, so a burst fills the 32 KiB pieces in which container runtimes copy;
+/// a rest of some bytes would travel the whole way as a message of its own.
+pub const CARRIER_DATAGRAM_MAX: usize = 16 * 1024 - crate::link::frame::HEADER;
 
 /// One datagram of a link that may travel by UDP, in bytes: what IPv6 carries
 /// everywhere (1,280) less the headers of IP and UDP.
@@ -229,6 +231,28 @@ pub const REMOTE_FILE_MAX: usize = 16 * 1024 * 1024;
 /// Entries of one directory that an editor shows.
 pub const FILES_LISTED_MAX: usize = 100_000;
 
+/// Files that one request of a search looks at: far below a second on a slow disk, so
+/// that a search that nobody wants any more ends soon.
+pub const SEARCH_FILES_PER_STEP: u32 = 2000;
+
+/// Bytes that one request of a search reads; see [`SEARCH_FILES_PER_STEP`].
+pub const SEARCH_BYTES_PER_STEP: u64 = 16 * 1024 * 1024;
+
+/// Files that a whole search looks at: the tree of a large image.
+pub const SEARCH_FILES_MAX: u32 = 500_000;
+
+/// Lines that a search finds; nobody reads more of them.
+pub const SEARCH_MATCHES_MAX: usize = 1000;
+
+/// Longest file that is searched; what is longer is data.
+pub const SEARCH_FILE_LEN_MAX: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a line that a search shows.
+pub const SEARCH_LINE_MAX: usize = 256;
+
+/// Longest text to look for.
+pub const SEARCH_TEXT_MAX: usize = 1024;
+
 /// How much of each output of a command an editor gets.
 pub const EXEC_OUTPUT_MAX: usize = 1024 * 1024;
 
@@ -240,6 +264,7 @@ pub const LOG_LINE_MAX: usize = 64 * 1024;
 
 const _: () = assert!(LOG_LINE_MAX * 16 <= LOG_LEN_MAX);
 const _: () = assert!(FILES_PER_FRAME * 512 < FRAME_LEN_MAX);
+const _: () = assert!(SEARCH_FILE_LEN_MAX <= SEARCH_BYTES_PER_STEP);
 const _: () = assert!(FORWARDED_MAX < STREAMS_MAX as usize);
 const _: () = assert!(CHUNK_LEN_MAX + 64 < FRAME_LEN_MAX);
 const _: () = assert!(INLINE_BODY_MAX + PATH_LEN_MAX * 2 < FRAME_LEN_MAX);

@@ -5,6 +5,7 @@ mod all;
 mod carriers;
 mod chart;
 mod contexts;
+mod editors;
 mod errors;
 mod faults;
 mod follows;

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use harness::bins::static_agent;
 use harness::cluster::Cluster;
 use harness::sandbox::Sandbox;
 use harness::wait;
@@ -19,6 +18,12 @@ use harness::wait;
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(Cluster::start)
+}
+
+/// The agent that goes into pods, built once.
+pub fn static_agent() -> &'static Path {
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    AGENT.get_or_init(harness::bins::static_agent)
 }
 
 /// Held for reading by every test, and for writing by one that kills parts of the
@@ -234,10 +239,9 @@ spec:
 
     /// `towline ARGS` in the workspace, as the account's owner.
     pub fn command(&self, args: &[&str]) -> Command {
-        static AGENT: OnceLock<PathBuf> = OnceLock::new();
         let mut command = self.sandbox.command(args);
         command.env("KUBECONFIG", &self.kubeconfig);
-        command.env("TOWLINE_AGENT_BIN", AGENT.get_or_init(static_agent));
+        command.env("TOWLINE_AGENT_BIN", static_agent());
         command
     }
 

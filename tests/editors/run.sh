@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The product in real editors, one after another, on what `cargo build --release` and
-# `cargo agent-static` made: installs each editor into DIR, once.
+# `cargo agent-static` made, or on what is in TOWLINE_BIN_DIR: installs each editor into DIR,
+# once. Where the journeys go is in the environment; each says what it takes.
 # usage: run.sh [DIR] [PART...]     parts: nvim plain vscode
 set -euo pipefail
 
@@ -11,9 +12,10 @@ dir=$(mkdir -p "$dir" && cd "$dir" && pwd)
 shift || true
 parts=("$@")
 ((${#parts[@]})) || parts=(nvim plain vscode)
-export PATH=$root/target/release:$PATH
+export TOWLINE_BIN_DIR=${TOWLINE_BIN_DIR:-$root/target/release}
+export PATH=$TOWLINE_BIN_DIR:$PATH
 for program in towline towline-agent; do
-  [[ -x $root/target/release/$program ]] || { echo "$program is not built: cargo build --release" >&2; exit 2; }
+  [[ -x $TOWLINE_BIN_DIR/$program ]] || { echo "$program is not built: cargo build --release" >&2; exit 2; }
 done
 
 for part in "${parts[@]}"; do
@@ -24,8 +26,9 @@ for part in "${parts[@]}"; do
     vscode)
       (cd "$root/extension-vscode" && npm ci --no-audit --no-fund && npm run lint && npm test && npm run package)
       "$here/vscode/install.sh" "$dir/vscode"
-      EDITORS=$dir/vscode SHOTS=$dir/shots node "$here/vscode/journey.mjs"
-      EDITORS=$dir/vscode SHOTS=$dir/shots node "$here/vscode/restricted.mjs"
+      export EDITORS=$dir/vscode SHOTS=${SHOTS:-$dir/shots}
+      node "$here/vscode/journey.mjs"
+      node "$here/vscode/restricted.mjs"
       ;;
     *) echo "there is no part $part" >&2 && exit 2 ;;
   esac

@@ -12,7 +12,7 @@ use std::time::Duration;
 use agent::context::Context;
 use agent::router::Router;
 use harness::wait;
-use lsp::ports::{ForwardError, ForwardStatus, Forwards};
+use lsp::ports::{ForwardError, ForwardProtocol, ForwardStatus, Forwards};
 use protocol::io::connection::Connection;
 use protocol::io::quic::{self, Pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -201,7 +201,7 @@ async fn datagrams_of_every_size_go_both_ways_and_peers_are_told_apart() {
         }
     });
     let status = bench.forward(&format!("127.0.0.1:{port}/udp")).await;
-    assert_eq!(status.protocol, "udp");
+    assert_eq!(status.protocol, ForwardProtocol::Udp);
     for (address, fill) in status.local.iter().zip([1u8, 2]) {
         let own = if address.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
         let client = UdpSocket::bind(own).await.unwrap();

@@ -36,6 +36,25 @@ pub fn man(dir: Option<&Path>) -> Result<(), FaceError> {
     clap_mangen::generate_to(command, dir).map_err(failed)
 }
 
+/// Every command that is not hidden, as in `sync pause`, and what it is for.
+#[cfg(test)]
+pub fn verbs() -> Vec<(String, String)> {
+    fn below(command: &clap::Command, before: &str, all: &mut Vec<(String, String)>) {
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = format!("{before}{}", command.get_name());
+            if command.has_subcommands() {
+                below(command, &format!("{name} "), all);
+            } else {
+                let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+                all.push((name, about));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    below(&Cli::command(), "", &mut all);
+    all
+}
+
 /// Prints the JSON Schema of `towline.yaml`.
 pub fn schema() {
     output::line(&format!("{:#}", crate::config::schema::config()));

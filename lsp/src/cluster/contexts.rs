@@ -11,6 +11,7 @@ use super::error::ClusterError;
 
 /// One context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Context {
     /// Its name.
     pub name: String,

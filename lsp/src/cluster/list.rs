@@ -22,6 +22,7 @@ const AT_ONCE: usize = 8;
 
 /// A workload as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     /// As `up` takes it.
     pub workload: String,
@@ -43,6 +44,7 @@ pub struct Row {
 
 /// What an agent left or keeps in a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FoundAgent"))]
 pub struct Found {
     /// The pod.
     pub pod: String,

@@ -3,18 +3,23 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::arguments::{
+    FileDelete, FileRename, ForwardAdd, ForwardRemove, SyncPath, SyncResolve, SyncResume, SyncUndo,
+    TargetPath, Up, Where, WhichSync,
+};
 use super::session::Session;
 use crate::cluster::list;
 use crate::config;
 use crate::face::client::Client;
 use crate::face::error::FaceError;
-use crate::hub::api::{FilesRequest, KeepWhat, Request, ResumeHow, SyncAction};
+use crate::hub::api::{FilesRequest, Request, ResumeHow, SyncAction};
 use crate::runtime::Workspace;
 
+pub mod answers;
+pub mod arguments;
 mod cluster;
 mod files;
 mod target;
@@ -46,6 +51,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("towline.file.list", "Show a directory of the target"),
     ("towline.file.stat", "Show what is at a path of the target"),
     ("towline.file.read", "Read a file of the target"),
+    ("towline.file.search", "Look for a text in files of the target"),
     ("towline.file.write", "Write a file of the target"),
     ("towline.file.delete", "Remove a file of the target"),
     ("towline.file.rename", "Rename a file of the target"),
@@ -61,6 +67,9 @@ pub const NAMES: &[(&str, &str)] = &[
 pub trait Progress: Send {
     /// How it is by now.
     fn tell(&mut self, status: &Value);
+
+    /// How far it is, in words.
+    fn tell_words(&mut self, words: String);
 }
 
 /// Does one that needs nothing of the editor but its arguments.
@@ -84,44 +93,45 @@ pub async fn run(
             Ok(json!({ "schema": 1, "forwards": status["forwards"] }))
         }
         "towline.forward.add" => {
-            let Forward { spec, strict } = parsed(argument)?;
+            let ForwardAdd { spec, strict } = parsed(argument)?;
             ask(workspace, Request::ForwardAdd { spec, strict }).await
         }
         "towline.forward.remove" => {
-            let Forward { spec, .. } = parsed(argument)?;
+            let ForwardRemove { spec } = parsed(argument)?;
             ask(workspace, Request::ForwardRemove { spec }).await
         }
         "towline.sync.list" => {
             let status = status(workspace).await?;
             Ok(json!({ "schema": 1, "syncs": status["syncs"] }))
         }
-        "towline.sync.pause" => sync(workspace, parsed(argument)?, |_| Ok(SyncAction::Pause)).await,
-        "towline.sync.wait" => sync(workspace, parsed(argument)?, |_| Ok(SyncAction::Wait)).await,
+        "towline.sync.pause" => {
+            let WhichSync { name } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Pause).await
+        }
+        "towline.sync.wait" => {
+            let WhichSync { name } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Wait).await
+        }
         "towline.sync.conflicts" => {
-            sync(workspace, parsed(argument)?, |_| Ok(SyncAction::Conflicts)).await
+            let WhichSync { name } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Conflicts).await
         }
         "towline.sync.resume" => {
-            sync(workspace, parsed(argument)?, |sync| {
-                Ok(SyncAction::Resume(sync.how.unwrap_or(ResumeHow::Plain)))
-            })
-            .await
+            let SyncResume { name, how } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Resume(how.unwrap_or(ResumeHow::Plain))).await
         }
         "towline.sync.why" => {
-            sync(workspace, parsed(argument)?, |sync| Ok(SyncAction::Why(sync.named()?))).await
+            let SyncPath { name, path } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Why(plain_path(&path))).await
         }
         "towline.sync.undo" => {
-            sync(workspace, parsed(argument)?, |sync| {
-                let path = sync.path.is_some().then(|| sync.named()).transpose()?;
-                Ok(SyncAction::Undo(path))
-            })
-            .await
+            let SyncUndo { name, path } = parsed(argument)?;
+            let path = path.as_deref().map(plain_path);
+            sync(workspace, name, SyncAction::Undo(path)).await
         }
         "towline.sync.resolve" => {
-            sync(workspace, parsed(argument)?, |sync| {
-                let keep = sync.keep.ok_or_else(|| missing("keep: local, target or both"))?;
-                Ok(SyncAction::Resolve(sync.named()?, keep))
-            })
-            .await
+            let SyncResolve { name, path, keep } = parsed(argument)?;
+            sync(workspace, name, SyncAction::Resolve(plain_path(&path), keep)).await
         }
         "towline.logs" => target::logs(workspace, parsed(argument)?).await,
         "towline.exec" => target::exec(workspace, parsed(argument)?).await,
@@ -132,46 +142,27 @@ pub async fn run(
         "towline.list" => cluster::list(parsed(argument)?).await,
         "towline.difference" => files::difference(session, parsed(argument)?).await,
         "towline.file.read" => files::read(workspace, parsed(argument)?).await,
+        "towline.file.search" => files::search(workspace, parsed(argument)?, progress).await,
         "towline.file.write" => files::write(workspace, parsed(argument)?).await,
         "towline.file.list" => files::list(workspace, parsed(argument)?).await,
         "towline.file.stat" => {
-            let files::Named { path } = parsed(argument)?;
+            let TargetPath { path } = parsed(argument)?;
             files::change(workspace, FilesRequest::Stat(path)).await
         }
         "towline.file.mkdir" => {
-            let files::Named { path } = parsed(argument)?;
+            let TargetPath { path } = parsed(argument)?;
             files::change(workspace, FilesRequest::MakeDirectory(path)).await
         }
         "towline.file.delete" => {
-            let files::Removed { path, recursive } = parsed(argument)?;
+            let FileDelete { path, recursive } = parsed(argument)?;
             files::change(workspace, FilesRequest::Remove(path, recursive)).await
         }
         "towline.file.rename" => {
-            let files::Renamed { from, to, overwrite } = parsed(argument)?;
+            let FileRename { from, to, overwrite } = parsed(argument)?;
             files::change(workspace, FilesRequest::Rename(from, to, overwrite)).await
         }
         _ => Err(FaceError::usage(format!("there is no command `{name}`"))),
     }
-}
-
-/// What `up` takes; the names are those of its flags.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-struct Up {
-    target: Option<String>,
-    container: Option<String>,
-    namespace: Option<String>,
-    context: Option<String>,
-    tier: Option<String>,
-    agent_image: Option<String>,
-    all: bool,
-    sync: Vec<String>,
-    forward: Vec<String>,
-    command: Vec<String>,
-    cwd: Option<String>,
-    on_change: Option<String>,
-    strict_ports: bool,
-    replace: bool,
 }
 
 async fn up(
@@ -218,31 +209,6 @@ async fn status(workspace: &Workspace) -> Result<Value, FaceError> {
     ask(workspace, Request::Status { watch: false }).await
 }
 
-#[derive(Debug, Deserialize)]
-struct Forward {
-    spec: String,
-    #[serde(default)]
-    strict: bool,
-}
-
-/// What commands about syncs take.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Sync {
-    name: Option<String>,
-    path: Option<String>,
-    keep: Option<KeepWhat>,
-    how: Option<ResumeHow>,
-}
-
-impl Sync {
-    /// The path, which may be an address.
-    fn named(&self) -> Result<String, FaceError> {
-        let path = self.path.clone().ok_or_else(|| missing("path"))?;
-        Ok(plain_path(&path))
-    }
-}
-
 /// A path as it is, or as a `file:` address.
 pub fn plain_path(path: &str) -> String {
     let uri = path.starts_with("file:").then(|| path.parse::<lsp_types::Url>().ok()).flatten();
@@ -252,11 +218,10 @@ pub fn plain_path(path: &str) -> String {
 
 async fn sync(
     workspace: &Workspace,
-    sync: Sync,
-    action: impl FnOnce(&Sync) -> Result<SyncAction, FaceError>,
+    name: Option<String>,
+    action: SyncAction,
 ) -> Result<Value, FaceError> {
-    let action = action(&sync)?;
-    ask(workspace, Request::Sync { name: sync.name, action }).await
+    ask(workspace, Request::Sync { name, action }).await
 }
 
 async fn ask(workspace: &Workspace, request: Request) -> Result<Value, FaceError> {
@@ -264,22 +229,13 @@ async fn ask(workspace: &Workspace, request: Request) -> Result<Value, FaceError
 }
 
 /// Reads a command's one argument; none is an empty object.
-fn parsed<T: DeserializeOwned>(argument: Value) -> Result<T, FaceError> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parsed<T: DeserializeOwned>(argument: Value) -> Result<T, FaceError> {
     let argument = if argument.is_null() { json!({}) } else { argument };
     serde_json::from_value(argument)
         .map_err(|error| FaceError::usage(format!("the command's argument is wrong: {error}")))
-}
-
-fn missing(what: &str) -> FaceError {
-    FaceError::usage(format!("the command's argument lacks {what}"))
-}
-
-/// A namespace of a cluster.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Where {
-    context: Option<String>,
-    namespace: Option<String>,
 }
 
 /// The workloads there.

@@ -131,6 +131,7 @@ pub struct Hook {
 
 /// A path that both sides changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Conflict {
     /// The sync.
     pub sync: String,
@@ -141,6 +142,7 @@ pub struct Conflict {
     /// What happened there.
     pub target: String,
     /// The local file.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub uri: Url,
     /// The target's file, as the target names it.
     pub remote: String,

@@ -51,6 +51,10 @@ pub struct Words(pub watch::Sender<String>);
 
 impl Progress for Words {
     fn tell(&mut self, status: &Value) {
-        let _ = self.0.send(crate::cli::show::progress(status)); // nobody reads any more
+        self.tell_words(crate::cli::show::progress(status));
+    }
+
+    fn tell_words(&mut self, words: String) {
+        let _ = self.0.send(words); // nobody reads any more
     }
 }

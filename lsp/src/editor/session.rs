@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lsp_types::{Diagnostic, TextDocumentContentChangeEvent, Url};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -54,6 +55,22 @@ pub enum Output {
     Status(Value),
     /// Lenses say something else now.
     Lenses,
+}
+
+/// What `towline/status` carries: all that is ever shown.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StatusNotification"))]
+pub struct Told {
+    /// The workspace.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub root: Option<Url>,
+    /// The document of `towline status --json`; none while no hub runs.
+    #[cfg_attr(test, schemars(with = "Option<crate::status::Status>"))]
+    pub status: Option<Value>,
+    /// Paths that both sides changed.
+    pub conflicts: Vec<Conflict>,
+    /// What stands in the way of telling more.
+    pub error: Option<String>,
 }
 
 /// A way to the session. Cheap to clone.
@@ -223,13 +240,13 @@ impl State {
             self.facts.problems.clear();
         }
         self.show().await;
-        self.put(Output::Status(json!({
-            "root": super::facts::uri_of(&self.facts.root),
-            "status": self.facts.raw,
-            "conflicts": self.facts.conflicts,
-            "error": null,
-        })))
-        .await;
+        let told = Told {
+            root: super::facts::uri_of(&self.facts.root),
+            status: self.facts.raw.clone(),
+            conflicts: self.facts.conflicts.clone(),
+            error: None,
+        };
+        self.put(Output::Status(json!(told))).await;
         if before != (self.facts.status.clone(), self.facts.conflicts.len()) {
             self.put(Output::Lenses).await;
         }

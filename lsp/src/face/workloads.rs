@@ -1,10 +1,12 @@
 //! The workloads of a namespace as every face tells of them: with this machine's
 //! workspaces that are up on each.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::cluster::error::ClusterError;
 use crate::cluster::list::{List, Row};
+use crate::documents;
 use crate::face::error::FaceError;
 use crate::hub::api::Failure;
 use crate::hub::persist;
@@ -15,16 +17,33 @@ use crate::target::Target;
 /// The document of `towline list --json`.
 pub fn document(found: &List) -> Value {
     let ours = connected();
-    let rows: Vec<_> = found
-        .workloads
-        .iter()
-        .map(|row| {
-            let mut value = json!(row);
-            value["workspaces"] = json!(workspaces(&ours, row, &found.namespace));
-            value
-        })
-        .collect();
-    json!({ "schema": 1, "namespace": found.namespace, "workloads": rows })
+    let rows = found.workloads.iter().map(|row| Workload {
+        row: row.clone(),
+        workspaces: workspaces(&ours, row, &found.namespace),
+    });
+    let namespace = found.namespace.clone();
+    documents::of(&Workloads { namespace, workloads: rows.collect() })
+}
+
+/// The workloads of a namespace.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Workloads {
+    /// The namespace.
+    pub namespace: String,
+    /// In order of their names.
+    pub workloads: Vec<Workload>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Workload {
+    /// As the cluster has it.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Workspaces of this machine that are up on it.
+    pub workspaces: Vec<String>,
 }
 
 /// Workspaces of this machine that are up on a workload, with it.

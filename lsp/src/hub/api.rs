@@ -113,6 +113,17 @@ pub enum FilesRequest {
     Rename(String, String, bool),
     /// Make a directory.
     MakeDirectory(String),
+    /// Look for a text, behind a path.
+    Search {
+        /// Where.
+        path: String,
+        /// What.
+        text: String,
+        /// Whether `a` is another letter than `A`.
+        match_case: bool,
+        /// Only behind this path below it.
+        after: Option<Vec<u8>>,
+    },
 }
 
 /// What to do with a sync.
@@ -139,6 +150,7 @@ pub enum SyncAction {
 
 /// See `lsp::sync::Resume`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResumeHow {
     /// A brake stays.
@@ -151,6 +163,7 @@ pub enum ResumeHow {
 
 /// See `lsp::sync::Keep`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Keep"))]
 #[serde(rename_all = "snake_case")]
 pub enum KeepWhat {
     /// The local content.

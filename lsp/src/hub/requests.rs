@@ -2,14 +2,15 @@
 
 use protocol::io::connection::Connection;
 use protocol::wire::app::AppRequest;
-use protocol::wire::files::Files;
-use serde_json::{Value, json};
+use protocol::wire::files::{Files, Search};
+use serde_json::Value;
 
 use super::api::{Failure, FilesRequest, KeepWhat, ResumeHow, SyncAction};
 use super::app;
 use super::event::Event;
 use super::run::{Handle, Message};
 use super::serve::not_up;
+use crate::documents;
 use crate::ports::{ForwardError, ForwardSpec};
 use crate::status::{FailureCode, Readiness, SyncView};
 use crate::sync::{Keep, Resume, Sync, SyncError, SyncPhase};
@@ -24,7 +25,7 @@ pub async fn forward_add(handle: &Handle, text: &str, strict: bool) -> Result<Va
     let forwards = handle.shared_rx.borrow().forwards.clone();
     let status = forwards.add(spec, strict).await.map_err(|error| forward_failure(&error))?;
     tell(handle, Event::ForwardAdded { spec: status.spec.clone() }).await;
-    Ok(json!({ "schema": 1, "opened": status }))
+    Ok(documents::of(&documents::Opened { opened: status }))
 }
 
 /// Closes a forward.
@@ -36,7 +37,7 @@ pub async fn forward_remove(handle: &Handle, text: &str) -> Result<Value, Failur
     let forwards = handle.shared_rx.borrow().forwards.clone();
     let status = forwards.remove(text).await.map_err(|error| forward_failure(&error))?;
     tell(handle, Event::ForwardRemoved { spec: status.spec.clone() }).await;
-    Ok(json!({ "schema": 1, "closed": status }))
+    Ok(documents::of(&documents::Closed { closed: status }))
 }
 
 /// Restarts the app.
@@ -53,7 +54,7 @@ pub async fn restart(connection: &Connection) -> Result<Value, Failure> {
             Err(Failure::new(FailureCode::NotUp, "no app was started here")
                 .help("start one: `towline up --replace ... -- CMD`"))
         }
-        reply => Ok(json!({ "schema": 1, "app": app::state_of(&reply) })),
+        reply => Ok(documents::of(&documents::Restarted { app: app::state_of(&reply) })),
     }
 }
 
@@ -73,7 +74,7 @@ pub async fn sync(
             for sync in &syncs {
                 sync.look().await.map_err(failure)?;
             }
-            Ok(json!({ "schema": 1 }))
+            Ok(documents::of(&serde_json::Map::new()))
         }
         SyncAction::Pause => {
             for sync in &syncs {
@@ -100,30 +101,31 @@ pub async fn sync(
             Ok(states(handle, name))
         }
         SyncAction::Why(_) => {
-            let (path, text) = first(&syncs, &action).await?;
-            Ok(json!({ "schema": 1, "path": path, "why": text }))
+            let (path, why) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Explained { path, why }))
         }
         SyncAction::Conflicts => {
-            let mut all = Vec::new();
+            let mut conflicts = Vec::new();
             for sync in &syncs {
                 let name = sync.status().borrow().name.clone();
                 for conflict in sync.conflicts().await.map_err(failure)? {
-                    all.push(json!({
-                        "sync": name,
-                        "path": conflict.path,
-                        "local": conflict.alpha,
-                        "target": conflict.beta,
-                    }));
+                    conflicts.push(documents::ConflictRow {
+                        sync: name.clone(),
+                        path: conflict.path,
+                        local: conflict.alpha,
+                        target: conflict.beta,
+                    });
                 }
             }
-            Ok(json!({ "schema": 1, "conflicts": all }))
+            Ok(documents::of(&documents::Conflicts { conflicts }))
         }
         SyncAction::Resolve(_, keep) => {
-            let (path, _) = first(&syncs, &action).await?;
-            Ok(json!({ "schema": 1, "resolved": path, "kept": keep }))
+            let (resolved, _) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Resolved { resolved, kept: keep }))
         }
         SyncAction::Undo(_) => {
-            Ok(json!({ "schema": 1, "undone": first(&syncs, &action).await?.1 }))
+            let (_, undone) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Undone { undone }))
         }
     }
 }
@@ -210,8 +212,8 @@ async fn first(syncs: &[Sync], action: &SyncAction) -> Result<(String, String), 
 fn states(handle: &Handle, name: Option<&str>) -> Value {
     let shared = handle.shared_rx.borrow();
     let wanted = shared.syncs.iter().filter(|(of, _)| name.is_none_or(|name| name == of.name));
-    let views: Vec<_> = wanted.map(|(setting, sync)| SyncView::of(setting, sync)).collect();
-    json!({ "schema": 1, "syncs": views })
+    let syncs = wanted.map(|(setting, sync)| SyncView::of(setting, sync)).collect();
+    documents::of(&documents::Syncs { syncs })
 }
 
 fn require_up(handle: &Handle) -> Result<(), Failure> {
@@ -265,5 +267,8 @@ pub fn files(request: FilesRequest) -> Files {
         FilesRequest::Remove(path, recursive) => Files::Remove { path, recursive },
         FilesRequest::Rename(from, to, overwrite) => Files::Rename { from, to, overwrite },
         FilesRequest::MakeDirectory(path) => Files::MakeDirectory(path),
+        FilesRequest::Search { path, text, match_case, after } => {
+            Files::Search(Search { path, text, match_case, after })
+        }
     }
 }

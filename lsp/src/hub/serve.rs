@@ -27,6 +27,7 @@ use super::event::Event;
 use super::requests;
 use super::run::{Answered, Handle, Message};
 use crate::config::Settings;
+use crate::documents;
 use crate::remote::splice::splice;
 use crate::status::{FailureCode, Readiness, Status};
 
@@ -235,7 +236,7 @@ impl Face {
 
     async fn down(&mut self) -> Result<Outcome, Failure> {
         let answered = self.ask(|answer_tx| Message::Down { answer_tx }).await?;
-        Ok(Outcome::Done(json!({ "schema": 1, "ended": answered.report })))
+        Ok(Outcome::Done(documents::of(&documents::Ended { ended: answered.report })))
     }
 
     async fn watch(&mut self) -> Result<Result<Outcome, Failure>, ApiError> {

@@ -62,6 +62,7 @@ pub async fn tunnel(bootstrap: &dyn Bootstrap, offer: &Offer) -> Result<Carrier,
 
 /// Why better ways are not taken, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Passed {
     /// UDP, straight to the agent.
     #[serde(skip_serializing_if = "Option::is_none")]

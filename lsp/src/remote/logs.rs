@@ -5,7 +5,10 @@ use std::io;
 
 use protocol::io::framed::{self, FrameError};
 use protocol::wire::app::{LogLine, LogSource};
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter};
+
+use crate::status::SCHEMA;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,19 +84,49 @@ fn render(line: &LogLine, format: Format) -> Vec<u8> {
 }
 
 fn json(line: &LogLine) -> Vec<u8> {
-    format!("{}\n", value(line)).into_bytes()
+    format!("{}\n", serde_json::json!(Line::from(line))).into_bytes()
 }
 
 /// A line for programs.
-pub fn value(line: &LogLine) -> serde_json::Value {
-    let source = match line.source {
-        LogSource::Stdout => "stdout",
-        LogSource::Stderr => "stderr",
-        LogSource::Hook => "hook",
-        LogSource::Agent => "agent",
-    };
-    let text = String::from_utf8_lossy(&line.text);
-    serde_json::json!({ "schema": 1, "at_us": line.at_us, "source": source, "text": text })
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LogLine"))]
+pub struct Line {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When the agent read it, microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Who wrote it.
+    pub source: Source,
+    /// Without its end.
+    pub text: String,
+}
+
+/// Who wrote a line.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LogSource"))]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The app.
+    Stdout,
+    /// The app, of its errors.
+    Stderr,
+    /// A hook.
+    Hook,
+    /// The agent, about one of them.
+    Agent,
+}
+
+impl From<&LogLine> for Line {
+    fn from(line: &LogLine) -> Self {
+        let source = match line.source {
+            LogSource::Stdout => Source::Stdout,
+            LogSource::Stderr => Source::Stderr,
+            LogSource::Hook => Source::Hook,
+            LogSource::Agent => Source::Agent,
+        };
+        let text = String::from_utf8_lossy(&line.text).into_owned();
+        Self { schema: SCHEMA, at_us: line.at_us, source, text }
+    }
 }
 
 /// RFC 3339 in UTC with milliseconds.

@@ -115,7 +115,9 @@ async fn two_trees_are_united_and_edits_travel_both_ways() {
     ]);
     let status = world.phase(|phase| *phase == SyncPhase::InSync).await;
     assert_eq!((status.files, status.conflicts, status.pending), (4, 0, 0), "{status:?}");
-    assert!(status.recent.iter().any(|edit| edit.path == "a" && edit.direction == "to target"));
+    assert!(
+        status.recent.iter().any(|edit| edit.path == "a" && edit.direction == Direction::ToTarget)
+    );
 }
 
 #[tokio::test]

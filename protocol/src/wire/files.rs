@@ -48,6 +48,27 @@ pub enum Files {
     /// Make a directory.
     #[n(4)]
     MakeDirectory(#[n(0)] String),
+    /// Look for a text in files, in order of their paths. One request looks at so many
+    /// files only, and says where the next one goes on.
+    #[n(5)]
+    Search(#[n(0)] Search),
+}
+
+/// What is looked for, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Search {
+    /// A directory with all that is in it, or a file.
+    #[n(0)]
+    pub path: String,
+    /// What to look for in each line, as it is.
+    #[n(1)]
+    pub text: String,
+    /// Whether `a` is another letter than `A`; of other letters it always matters.
+    #[n(2)]
+    pub match_case: bool,
+    /// Only in what comes behind this path below `path`.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub after: Option<Vec<u8>>,
 }
 
 /// The answer.
@@ -69,6 +90,36 @@ pub enum FilesReply {
     /// It is done.
     #[n(2)]
     Done,
+    /// To `Search`.
+    #[n(3)]
+    Found {
+        /// In order; of each line the first.
+        #[n(0)]
+        matches: Vec<Match>,
+        /// How many files were looked at.
+        #[n(1)]
+        files: u32,
+        /// Where to go on; none when everything was looked at.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        next: Option<Vec<u8>>,
+    },
+}
+
+/// A place where a text was found.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Match {
+    /// The file, below what was searched; empty for that itself.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// From 1.
+    #[n(1)]
+    pub line: u32,
+    /// From 0, in units of UTF-16.
+    #[n(2)]
+    pub column: u32,
+    /// The line, as far as a list shows it.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub text: Vec<u8>,
 }
 
 /// An entry of a directory.

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::app::{AppCommand, AppReply, AppRequest, LogLine, LogSource, Logs};
 use super::copy::{Attributes, Copy, Piece, Verdict};
 use super::exec::{Exec, Exit, Input, Output, WindowSize};
-use super::files::{Facts, FileKind, Files, FilesReply, Named};
+use super::files::{Facts, FileKind, Files, FilesReply, Match, Named, Search};
 use super::port::{Datagram, Dial, Protocol, Resolve, Resolved};
 use super::stream::{Open, Opened};
 use crate::error::{ErrorCode, WireError};
@@ -151,9 +151,14 @@ fn files() {
         "82038361616162f4",
     );
     check(&Files::MakeDirectory(path()), "8204816161");
+    let search =
+        Search { path: path(), text: "x".to_string(), match_case: true, after: Some(vec![255]) };
+    check(&Files::Search(search), "8205818461616178f541ff");
     let facts = Facts { kind: FileKind::Directory, size: 1, mtime_us: 2, mode: 0o755 };
     check(&FilesReply::Facts(facts), "820181840101021901ed");
     let entries = vec![Named { name: vec![255], facts }];
     check(&FilesReply::Entries { entries, more: false }, "820082818241ff840101021901edf4");
     check(&FilesReply::Done, "820280");
+    let matches = vec![Match { path: vec![255], line: 1, column: 2, text: vec![3] }];
+    check(&FilesReply::Found { matches, files: 4, next: None }, "820382818441ff0102410304");
 }

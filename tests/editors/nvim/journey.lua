@@ -62,7 +62,9 @@ end
 
 -- The workspace: an app and its page.
 local tests = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
-vim.uv.fs_copyfile(tests .. "/app.py", here("app.py"))
+for _, app in ipairs({ "app.py", "app.sh" }) do
+  vim.uv.fs_copyfile(tests .. "/" .. app, here(app))
+end
 world.write_here(here("page.txt"), "first\n")
 world.write_here(here("notes.txt"), "one\ntwo\nthree\n")
 vim.fn.mkdir(here(".git"), "p")
@@ -112,12 +114,12 @@ vim.api.nvim_create_autocmd("User", {
 local app_port, port = world.free_port(), world.free_port()
 hears = hearing()
 run(
-  ("up %s --sync .:%s --forward %d:%d -- %s app.py %d"):format(
+  ("up %s --sync .:%s --forward %d:%d -- %s %d"):format(
     world.target,
     world.place,
     port,
     app_port,
-    vim.env.TOWLINE_TEST_PYTHON or "python3",
+    vim.env.TOWLINE_TEST_APP or "python3 app.py",
     app_port
   )
 )

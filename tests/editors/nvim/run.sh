@@ -5,9 +5,9 @@
 # usage: run.sh [DIR]     DIR keeps the Neovim between runs
 #
 # TOWLINE_TEST_TARGET     a target other than a new directory, as `up` takes it
-# TOWLINE_TEST_PICKS      what is picked on the way there: CONTEXT,NAMESPACE,WORKLOAD,CONTAINER
+# TOWLINE_TEST_PICKS      what is picked on the way there: CONTEXT,NAMESPACE,WORKLOAD[,CONTAINER]
 # TOWLINE_TEST_PLACE      the synced directory there [/app]
-# TOWLINE_TEST_PYTHON     the Python there [python3]
+# TOWLINE_TEST_APP        the app there, without its port [python3 app.py]
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

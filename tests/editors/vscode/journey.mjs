@@ -14,7 +14,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, packBridge, startVsCode, until } from "./vscode.mjs";
 
@@ -195,6 +195,7 @@ const steps = {
         await until("the terminal has the focus", () =>
             code.page.evaluate(() => document.activeElement?.classList.contains("xterm-helper-textarea")),
         );
+        await until("the shell is there", async () => /[$#]\s*$/.test(await terminal.innerText()));
         await code.page.keyboard.type(`hostname; echo marker-$((40+2)) | tee marker.txt\n`);
         await until("its output is seen", async () => (await terminal.innerText()).includes("marker-42"));
         await until("its file came here", () => readFileSync(join(workspace, "marker.txt"), "utf8") === "marker-42\n");
@@ -243,6 +244,20 @@ const steps = {
         `);
         if (JSON.stringify(names) !== JSON.stringify([["b"], "edited remote\n"])) throw new Error(`the target's files: ${JSON.stringify(names)}`);
     },
+    "a text is looked for in files of the target": async () => {
+        await code.command("Towline: Search in Target Files");
+        await code.answer("Look for a text", "edited rem");
+        await code.answer("in which directory", dirname(place.note));
+        await code.page.locator(".quick-input-list .monaco-list-row", { hasText: `${basename(place.note)}:1` }).waitFor();
+        await shot("search");
+        await code.choose("edited rem", `${basename(place.note)}:1`);
+        await until("it is in the editor at what was found", async () => {
+            const [uri, line] = await code.ask(
+                "const e = vscode.window.activeTextEditor; return [e?.document.uri.toString(), e?.selection.active.line]",
+            );
+            return uri === `towline:${place.note}` && line === 0;
+        });
+    },
     "the sync of a file is explained, the app is restarted, the menu is open": async () => {
         await code.open("both.txt");
         await code.command("Towline: Explain Sync of This File");
@@ -260,6 +275,8 @@ const steps = {
     "a port that is listened at is found, offered where one wants that, stopped and added": async () => {
         await code.command("Towline: Stop Forwarding Port");
         await until("it is closed", () => status().forwards.length === 0);
+        // The editor's server hears of it a moment later than the command line.
+        await code.row("none forwarded").waitFor();
         if (target === "local") {
             // Every port of this machine would be one of such a target, so none is.
             await code.command("Towline: Look for Listening Ports");
@@ -338,10 +355,8 @@ const steps = {
 
 /** Something listens at a port that is not forwarded: it is seen, and offered if one wants that. */
 async function detectPort() {
-    await until("the port is found", async () => {
-        await code.command("Towline: Look for Listening Ports");
-        return code.row(`${remotePort}detected`).isVisible();
-    });
+    await code.command("Towline: Look for Listening Ports");
+    await code.row(`${remotePort}detected`).waitFor();
     await shot("detected");
     await code.ask(`await vscode.workspace.getConfiguration("towline").update("detectPorts", "notify", true)`);
     await code.command("Towline: Look for Listening Ports");
@@ -350,7 +365,7 @@ async function detectPort() {
     await until("it is forwarded", () => status().forwards.length === 1);
     await code.ask(`await vscode.workspace.getConfiguration("towline").update("detectPorts", undefined, true)`);
     await code.command("Towline: Stop Forwarding Port");
-    await until("it is closed again", () => status().forwards.length === 0);
+    await code.row("none forwarded").waitFor();
     await code.clear();
 }
 

@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::Where;
+use super::answers::{Contexts, Namespaces};
+use super::arguments::Where;
 use crate::cluster::{contexts, list};
 use crate::face::error::FaceError;
 
 /// The contexts of the kubeconfig; none where there is no kubeconfig.
 pub fn contexts() -> Result<Value, FaceError> {
-    Ok(json!({ "contexts": contexts::all()? }))
+    Ok(json!(Contexts { contexts: contexts::all()? }))
 }
 
 /// The namespaces that may be listed.
 pub async fn namespaces(place: Where) -> Result<Value, FaceError> {
-    Ok(match contexts::namespaces(place.context.as_deref()).await {
-        Ok(namespaces) => json!({ "namespaces": namespaces, "problem": null }),
-        // Few may list them, and nobody needs to.
-        Err(error) => json!({ "namespaces": [], "problem": error.to_string() }),
-    })
+    Ok(json!(match contexts::namespaces(place.context.as_deref()).await {
+        Ok(namespaces) => Namespaces { namespaces, problem: None },
+        Err(error) => Namespaces { namespaces: Vec::new(), problem: Some(error.to_string()) },
+    }))
 }
 
 /// The document of `towline list`.

@@ -3,14 +3,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use protocol::io::framed;
-use protocol::limits::{FILES_LISTED_MAX, REMOTE_FILE_MAX};
+use protocol::limits::{
+    FILES_LISTED_MAX, REMOTE_FILE_MAX, SEARCH_FILES_MAX, SEARCH_MATCHES_MAX, SEARCH_TEXT_MAX,
+};
 use protocol::path::{shown, typed};
 use protocol::wire::copy::Attributes;
-use protocol::wire::files::{Facts, FileKind, FilesReply};
-use serde::Deserialize;
+use protocol::wire::files::{FileKind, FilesReply};
 use serde_json::{Value, json};
 
-use super::{Session, plain_path};
+use super::answers::{
+    Difference, FileContent, FileEntries, FileEntry, FileMatch, FileMatches, FileStat,
+};
+use super::arguments::{FileSearch, FileWrite, LocalPath, TargetPath};
+use super::{Progress, Session, plain_path};
 use crate::editor::watch::target_text;
 use crate::face::error::FaceError;
 use crate::face::stream;
@@ -19,39 +24,11 @@ use crate::remote::files;
 use crate::runtime::Workspace;
 use crate::status::FailureCode;
 
-/// A path as the target names it.
-#[derive(Debug, Deserialize)]
-pub struct Named {
-    pub path: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Removed {
-    pub path: String,
-    #[serde(default)]
-    pub recursive: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Renamed {
-    pub from: String,
-    pub to: String,
-    #[serde(default)]
-    pub overwrite: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Written {
-    path: String,
-    base64: String,
-    #[serde(default)]
-    create: bool,
-    #[serde(default)]
-    overwrite: bool,
-}
-
 /// A directory of the target, as far as an editor shows one.
-pub async fn list(workspace: &Workspace, Named { path }: Named) -> Result<Value, FaceError> {
+pub async fn list(
+    workspace: &Workspace,
+    TargetPath { path }: TargetPath,
+) -> Result<Value, FaceError> {
     let mut listed = Vec::new();
     let mut after = None;
     loop {
@@ -60,13 +37,12 @@ pub async fn list(workspace: &Workspace, Named { path }: Named) -> Result<Value,
             return Err(strange());
         };
         let last = entries.last().map(|entry| entry.name.clone());
-        listed.extend(entries.iter().map(|entry| {
-            let mut value = facts(&entry.facts);
-            value["name"] = json!(shown(&entry.name));
-            value
+        listed.extend(entries.iter().map(|entry| FileEntry {
+            name: shown(&entry.name),
+            stat: FileStat::from(&entry.facts),
         }));
         if !more || last.is_none() || listed.len() >= FILES_LISTED_MAX {
-            return Ok(json!({ "entries": listed, "more": more }));
+            return Ok(json!(FileEntries { entries: listed, more }));
         }
         after = last;
     }
@@ -75,16 +51,19 @@ pub async fn list(workspace: &Workspace, Named { path }: Named) -> Result<Value,
 /// One request about the target's files.
 pub async fn change(workspace: &Workspace, request: FilesRequest) -> Result<Value, FaceError> {
     match ask(workspace, request).await? {
-        FilesReply::Facts(found) => Ok(facts(&found)),
+        FilesReply::Facts(found) => Ok(json!(FileStat::from(&found))),
         FilesReply::Done => Ok(json!({})),
-        FilesReply::Entries { .. } => Err(strange()),
+        FilesReply::Entries { .. } | FilesReply::Found { .. } => Err(strange()),
     }
 }
 
 /// A file's content.
-pub async fn read(workspace: &Workspace, Named { path }: Named) -> Result<Value, FaceError> {
+pub async fn read(
+    workspace: &Workspace,
+    TargetPath { path }: TargetPath,
+) -> Result<Value, FaceError> {
     let content = content(workspace, &path).await?;
-    Ok(json!({ "base64": BASE64.encode(&content), "size": content.len() }))
+    Ok(json!(FileContent { base64: BASE64.encode(&content), size: content.len() }))
 }
 
 async fn content(workspace: &Workspace, path: &str) -> Result<Vec<u8>, FaceError> {
@@ -94,8 +73,8 @@ async fn content(workspace: &Workspace, path: &str) -> Result<Vec<u8>, FaceError
 }
 
 /// Writes one, whole.
-pub async fn write(workspace: &Workspace, written: Written) -> Result<Value, FaceError> {
-    let Written { path, base64, create, overwrite } = written;
+pub async fn write(workspace: &Workspace, written: FileWrite) -> Result<Value, FaceError> {
+    let FileWrite { path, base64, create, overwrite } = written;
     let tried = format!("unable to write `{path}` of the target");
     if base64.len() / 4 * 3 > REMOTE_FILE_MAX + 3 {
         return Err(FaceError::tried(&tried, &files::FileError::TooLong));
@@ -133,8 +112,61 @@ pub async fn write(workspace: &Workspace, written: Written) -> Result<Value, Fac
     Ok(json!({}))
 }
 
+/// Looks for a text in the target's files, step by step: who does not want to know any
+/// more just asks no further.
+pub async fn search(
+    workspace: &Workspace,
+    wanted: FileSearch,
+    progress: &mut dyn Progress,
+) -> Result<Value, FaceError> {
+    let FileSearch { path, text, match_case } = wanted;
+    if text.is_empty() || text.len() > SEARCH_TEXT_MAX || text.contains('\n') {
+        let wrong = format!("`text` is empty, over {SEARCH_TEXT_MAX} bytes or of several lines");
+        return Err(FaceError::usage(wrong));
+    }
+    let below = path.trim_end_matches('/');
+    let (mut found, mut seen, mut after) = (Vec::new(), 0, None);
+    let ended_early = loop {
+        let request = FilesRequest::Search {
+            path: path.clone(),
+            text: text.clone(),
+            match_case,
+            after: after.take(),
+        };
+        let FilesReply::Found { matches, files, next } = ask(workspace, request).await? else {
+            return Err(strange());
+        };
+        seen += files;
+        found.extend(matches.into_iter().map(|hit| FileMatch {
+            path: match shown(&hit.path) {
+                itself if itself.is_empty() => path.clone(),
+                inside => format!("{below}/{inside}"),
+            },
+            line: hit.line,
+            column: hit.column,
+            text: String::from_utf8_lossy(&hit.text).into_owned(),
+        }));
+        after = next;
+        if found.len() >= SEARCH_MATCHES_MAX {
+            break Some(format!("it is in {SEARCH_MATCHES_MAX} lines, and perhaps in more"));
+        }
+        if after.is_none() {
+            break None;
+        }
+        if seen >= SEARCH_FILES_MAX {
+            break Some(format!("there are more than {SEARCH_FILES_MAX} files"));
+        }
+        progress.tell_words(format!("{seen} files, found in {} lines", found.len()));
+    };
+    found.truncate(SEARCH_MATCHES_MAX);
+    Ok(json!(FileMatches { matches: found, ended_early }))
+}
+
 /// Both contents of a synced file.
-pub async fn difference(session: &Session, Named { path }: Named) -> Result<Value, FaceError> {
+pub async fn difference(
+    session: &Session,
+    LocalPath { path }: LocalPath,
+) -> Result<Value, FaceError> {
     let path = plain_path(&path);
     let file = session.workspace.root.join(&path);
     let remote = session.remote_of(&file).await;
@@ -145,8 +177,8 @@ pub async fn difference(session: &Session, Named { path }: Named) -> Result<Valu
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(FaceError::tried(&format!("unable to read `{path}`"), &error)),
     };
-    let uri = crate::editor::facts::uri_of(&file);
-    Ok(json!({ "local": local, "target": target, "localUri": uri, "remote": remote }))
+    let local_uri = crate::editor::facts::uri_of(&file);
+    Ok(json!(Difference { local, target, local_uri, remote }))
 }
 
 async fn ask(workspace: &Workspace, request: FilesRequest) -> Result<FilesReply, FaceError> {
@@ -154,16 +186,6 @@ async fn ask(workspace: &Workspace, request: FilesRequest) -> Result<FilesReply,
     framed::read(&mut rx)
         .await
         .map_err(|error| FaceError::tried("unable to look at the target's files", &error))
-}
-
-fn facts(facts: &Facts) -> Value {
-    let kind = match facts.kind {
-        FileKind::File => "file",
-        FileKind::Directory => "directory",
-        FileKind::Link => "link",
-        FileKind::Other => "other",
-    };
-    json!({ "kind": kind, "size": facts.size, "mtime_us": facts.mtime_us, "mode": facts.mode })
 }
 
 fn strange() -> FaceError {

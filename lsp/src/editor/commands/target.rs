@@ -7,37 +7,19 @@ use protocol::io::framed;
 use protocol::limits::EXEC_OUTPUT_MAX;
 use protocol::wire::app::LogLine;
 use protocol::wire::exec::{Exit, Input, Output};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Session;
+use super::answers::{Environment, Executed, ListeningPort, ListeningPorts, LogLines};
+use super::arguments::{Env, Exec, Logs};
 use crate::face::error::FaceError;
 use crate::face::stream;
 use crate::hub::api::Request;
-use crate::remote::logs::value;
+use crate::remote::logs::Line;
 use crate::runtime::Workspace;
 
 /// Lines of the log when nobody says how many.
 const TAIL: u32 = 200;
-
-#[derive(Debug, Deserialize)]
-pub struct Exec {
-    argv: Vec<String>,
-    #[serde(default)]
-    cwd: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Logs {
-    tail: Option<u32>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Env {
-    name: Option<String>,
-}
 
 /// What a command said, and how it ended.
 struct Ran {
@@ -59,7 +41,7 @@ pub async fn exec(workspace: &Workspace, exec: Exec) -> Result<Value, FaceError>
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&ran.stdout), text(&ran.stderr));
-    Ok(json!({ "code": code, "signal": signal, "stdout": stdout, "stderr": stderr }))
+    Ok(json!(Executed { code, signal, stdout, stderr }))
 }
 
 async fn run(
@@ -93,9 +75,9 @@ pub async fn logs(workspace: &Workspace, logs: Logs) -> Result<Value, FaceError>
     let failed = |error| FaceError::tried("unable to read the app's output", &error);
     let mut lines = Vec::new();
     while let Some(line) = framed::read_optional::<LogLine>(&mut rx).await.map_err(failed)? {
-        lines.push(value(&line));
+        lines.push(Line::from(&line));
     }
-    Ok(json!({ "lines": lines }))
+    Ok(json!(LogLines { lines }))
 }
 
 /// The environment of what runs there.
@@ -111,7 +93,7 @@ pub async fn env(workspace: &Workspace, env: Env) -> Result<Value, FaceError> {
             }
         }
     }
-    Ok(json!({ "env": all }))
+    Ok(json!(Environment { env: all }))
 }
 
 /// Names and values, as a command there gets them.
@@ -140,19 +122,19 @@ pub fn is_secret(name: &str) -> bool {
 pub async fn ports(session: &Session) -> Result<Value, FaceError> {
     let target = session.look(|facts, _| facts.status.target.clone()).await.flatten();
     if target.is_none_or(|target| target.starts_with("local:")) {
-        return Ok(json!({ "ports": [] }));
+        return Ok(json!(ListeningPorts { ports: Vec::new() }));
     }
     let argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_owned).to_vec();
     let ran = run(&session.workspace, argv, None).await?;
     let found = listening(&String::from_utf8_lossy(&ran.stdout));
     let rows = session.look(move |facts, _| {
-        let row = |(port, address): (&u16, &String)| {
-            let forwarded = facts.forwarded(*port).is_some();
-            json!({ "port": port, "address": address, "forwarded": forwarded })
+        let row = |(port, address)| {
+            let forwarded = facts.forwarded(port).is_some();
+            ListeningPort { port, address, forwarded }
         };
-        found.iter().map(row).collect::<Vec<_>>()
+        found.into_iter().map(row).collect()
     });
-    Ok(json!({ "ports": rows.await.unwrap_or_default() }))
+    Ok(json!(ListeningPorts { ports: rows.await.unwrap_or_default() }))
 }
 
 /// Listening sockets of /proc/net/tcp and tcp6, once a port.

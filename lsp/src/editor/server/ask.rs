@@ -6,7 +6,9 @@ use lsp_types::{MessageActionItem, MessageType, ShowDocumentParams, Url};
 use serde_json::{Value, json};
 
 use super::{Editor, Face};
-use crate::editor::commands::{self, Where, plain_path};
+use crate::editor::commands::answers::{CommandLine, Ignored, Shown};
+use crate::editor::commands::arguments::{LocalPath, Open, Where};
+use crate::editor::commands::{self, plain_path};
 use crate::editor::jobs::Words;
 use crate::editor::session::Session;
 use crate::face::error::FaceError;
@@ -25,15 +27,15 @@ impl Face {
         name: &str,
         argument: &Value,
     ) -> Result<Option<Value>, FaceError> {
-        let text = |key: &str| argument[key].as_str().map(str::to_owned);
         match name {
             "towline.open" => {
-                let url = text("url").and_then(|url| url.parse().ok());
-                let url = url.ok_or_else(|| FaceError::usage("the command lacks a `url`"))?;
+                let Open { url } = commands::parsed(argument.clone())?;
+                let url = url.parse();
+                let url = url.map_err(|_| FaceError::usage("`url` is no address"))?;
                 self.document(url, true).await.map(Some)
             }
             "towline.diff" => {
-                let path = text("path").ok_or_else(|| FaceError::usage("it lacks a `path`"))?;
+                let LocalPath { path } = commands::parsed(argument.clone())?;
                 self.diff(editor, &path).await.map(Some)
             }
             "towline.shell" => {
@@ -42,10 +44,10 @@ impl Face {
                 if !editor.has_views {
                     self.show(format!("In a terminal: {line}")).await;
                 }
-                Ok(Some(json!({ "command": line })))
+                Ok(Some(json!(CommandLine { command: line })))
             }
             "towline.sync.ignore" => {
-                let path = text("path").ok_or_else(|| FaceError::usage("it lacks a `path`"))?;
+                let LocalPath { path } = commands::parsed(argument.clone())?;
                 self.ignore(&editor.session, &path).await.map(Some)
             }
             _ => Ok(None),
@@ -136,11 +138,11 @@ impl Face {
             selection: None,
         };
         match self.client.send_request::<ShowDocument>(params).await {
-            Ok(shown) if shown.success => Ok(json!({ "shown": uri })),
+            Ok(shown) if shown.success => Ok(json!(Shown { shown: Some(uri.clone()), uri })),
             // An editor that cannot show it can still say where it is.
             _ => {
                 self.show(uri.to_string()).await;
-                Ok(json!({ "shown": null, "uri": uri }))
+                Ok(json!(Shown { shown: None, uri }))
             }
         }
     }
@@ -200,6 +202,6 @@ impl Face {
         tokio::fs::write(&gitignore, text)
             .await
             .map_err(|error| FaceError::tried(tried, &error))?;
-        Ok(json!({ "schema": 1, "ignored": pattern }))
+        Ok(crate::documents::of(&Ignored { ignored: pattern }))
     }
 }

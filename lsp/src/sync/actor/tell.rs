@@ -8,7 +8,7 @@ use protocol::sync::controller::Phase;
 use protocol::sync::entry::Side;
 
 use super::{Actor, Barrier, status};
-use crate::sync::{RecentEdit, SyncError};
+use crate::sync::{Direction, RecentEdit, SyncError};
 
 /// How far the disk may lag behind.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
@@ -18,7 +18,10 @@ const RECENT_MAX: usize = 10;
 
 impl Actor {
     pub(super) fn visible(&mut self, path: &RelPath, to: Side, latency: Duration) {
-        let direction = if to == Side::Beta { "to target" } else { "from target" };
+        let direction = match to {
+            Side::Beta => Direction::ToTarget,
+            Side::Alpha => Direction::FromTarget,
+        };
         let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.recent.truncate(RECENT_MAX - 1);
         self.recent.push_front(RecentEdit { path: path.to_string(), direction, latency_us });
