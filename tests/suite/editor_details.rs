@@ -235,3 +235,43 @@ fn a_path_that_is_ignored_while_all_is_up_stays_and_nothing_goes_round() {
     });
     editor.run("towline.down", json!({}));
 }
+
+#[test]
+fn what_compilers_and_tests_say_in_a_hook_is_at_the_local_lines() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.workspace();
+    let there = sandbox.there().join("app").display().to_string();
+    let said = format!(
+        "/app/a.c:3:7: error: expected ';'\n{there}/b.c:2:1: warning: unused\n\
+         error[E0425]: cannot find value `x`\n  --> src/main.rs:4:5\n   |\n\
+         src/a.ts(5,2): error TS2304: no x\ntests/test_a.py:7: AssertionError\n\
+         /usr/include/stdio.h:1:1: error: not ours\n"
+    );
+    let expected = [
+        ("a.c", 2, 1),
+        ("b.c", 1, 2),
+        ("src/main.rs", 3, 1),
+        ("src/a.ts", 4, 1),
+        ("tests/test_a.py", 6, 1),
+    ];
+    for (name, ..) in expected {
+        let file = root.join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, "\n".repeat(20)).expect("a file");
+    }
+    fs::write(root.join("said"), said).expect("a file");
+    let mut editor = Editor::start(&sandbox);
+    let target = format!("local:{}", sandbox.there().display());
+    let up = json!({ "target": target, "sync": [".:/app"], "onChange": "run: cat said" });
+    editor.run("towline.up", up);
+    fs::write(root.join("other"), "1").expect("an edit");
+    for (name, line, severity) in expected {
+        editor.until(name, |editor| {
+            let told = editor.diagnostics(&root.join(name))?;
+            let told = told.first()?;
+            assert_eq!((&told["code"], &told["severity"]), (&json!("hook"), &json!(severity)));
+            (told["range"]["start"]["line"] == line).then_some(())
+        });
+    }
+    editor.run("towline.down", json!({}));
+}

@@ -53,6 +53,13 @@ pub fn at(uri: &Url, context: &CodeActionContext, facts: &Facts) -> Vec<CodeActi
         } else {
             let argument = json!({ "replace": true });
             actions.push(plain("Apply this file to what is up", "towline.up", argument));
+            // Editors without views of ours have no other place for these.
+            actions.push(plain("Show how everything is", "towline.status", json!({})));
+            if facts.status.app.is_some() {
+                actions.push(plain("Show the app's output", "towline.logs", json!({})));
+                actions.push(plain("Restart the app", "towline.restart", json!({})));
+            }
+            actions.push(plain("Disconnect: end everything", "towline.down", json!({})));
         }
     }
     if facts.is_up() && facts.synced(&path).is_some() {
