@@ -13,8 +13,8 @@
 (require 'json)
 
 ;; The lines of the README.
-(add-to-list 'auto-mode-alist '("/towline\\.yaml\\'" . conf-mode))
-(add-to-list 'eglot-server-programs '((text-mode conf-mode) . ("towline" "lsp")))
+(add-to-list 'auto-mode-alist '("/towline\\.yaml\\'" . conf-colon-mode))
+(add-to-list 'eglot-server-programs '((text-mode conf-colon-mode) . ("towline" "lsp")))
 
 (setq eglot-confirm-server-initiated-edits nil
       jsonrpc-default-request-timeout 30)
