@@ -17,6 +17,8 @@ const FILES: usize = 1_000;
 const STARTS: usize = 20;
 const KEYSTROKES: usize = 500;
 const SAVES: usize = 200;
+/// Nobody saves faster than this.
+const BETWEEN_SAVES: Duration = Duration::from_millis(50);
 const IDLE: Duration = Duration::from_secs(10);
 
 /// How long a tick of `/proc/PID/stat` is, in milliseconds: the kernel's `USER_HZ`.
@@ -94,6 +96,7 @@ fn saves(table: &mut Table, sandbox: &Sandbox, editor: &mut Editor) {
     editor.open(&source);
     let mut samples: Vec<Duration> = (0..SAVES)
         .map(|round| {
+            wait::pass(BETWEEN_SAVES);
             let text = format!("// edit {round}\n{}", "x".repeat(1_000));
             visible(&target, &text, || {
                 fs::write(&source, &text).expect("write");
