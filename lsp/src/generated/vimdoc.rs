@@ -46,6 +46,13 @@ const VERBS: &[Verb] = &[
     ),
     verb("forward list", "", &[", in the |quickfix| window. |gx| on a line opens its address."]),
     verb("forward remove", "{port} ...", &[", named as it was written or by its local port."]),
+    verb(
+        "open",
+        "[{port}]",
+        &["Opens the link under the cursor: a folder, a file or a forwarded port that \
+        `towline.yaml` names, the local end of a `host:port` in source. Else a forward in the \
+        browser, named as it was written or by its local port."],
+    ),
     verb("sync pause", "[{name}]", &[", for one sync or for all."]),
     verb(
         "sync resume",
@@ -56,6 +63,12 @@ const VERBS: &[Verb] = &[
     verb("sync wait", "[{name}]", &["A message says so."]),
     verb("sync why", "[{path}]", &[", or for the current file."]),
     verb("sync undo", "[{path}]", &[", at all or at a path."]),
+    verb(
+        "sync ignore",
+        "[{path}]",
+        &["Never syncs a path, or the current file, any more: writes it into .gitignore, after a \
+        question."],
+    ),
     verb(
         "conflicts",
         "",

@@ -10,6 +10,7 @@ use protocol::version::VERSION;
 use protocol::wire::app::Logs;
 use protocol::wire::copy::Copy;
 use protocol::wire::exec::{Exec, WindowSize};
+use protocol::wire::port::Resolve;
 use protocol::wire::stream::Open;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
@@ -169,6 +170,7 @@ impl Face {
             }
             Request::Logs { tail, follow } => self.raw(Open::Logs(Logs { tail, follow })).await,
             Request::Files(files) => self.raw(Open::Files(requests::files(files))).await,
+            Request::Resolve { host } => self.raw(Open::Resolve(Resolve { host })).await,
             Request::CopyIn { path } => self.raw(Open::Copy(Copy::In(path))).await,
             Request::CopyOut { path } => self.raw(Open::Copy(Copy::Out(path))).await,
         })

@@ -13,6 +13,7 @@
 //! | 8 | sync fetch | hub, per batch of bodies |
 //! | 9 | files | hub, per look at the target's files |
 //! | 12 | sync ask | hub, per question to a replica |
+//! | 16 | resolve | hub, per look at a host's name |
 
 use minicbor::{Decode, Encode};
 
@@ -55,6 +56,9 @@ pub enum Open {
     /// One question to a replica.
     #[n(12)]
     SyncAsk(#[n(0)] sync::OpenAsk),
+    /// The addresses of a name.
+    #[n(16)]
+    Resolve(#[n(0)] port::Resolve),
 }
 
 /// The answer to [`Open`].

@@ -73,6 +73,11 @@ function M.logs(words)
   open({ "logs", "--follow" }, false)
 end
 
+--- What may follow `doctor`.
+function M.complete_doctor()
+  return { "--fix" }
+end
+
 --- `:Towline doctor`
 function M.doctor(words)
   if #words > 1 or words[1] and words[1] ~= "--fix" then
