@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 interface Manifest {
     readonly contributes: {
-        readonly commands: readonly { readonly command: string }[];
+        readonly commands: readonly { readonly command: string; readonly title: string }[];
         readonly configuration: { readonly properties: Readonly<Record<string, unknown>> };
     };
 }
@@ -27,6 +27,15 @@ test("each command that a menu, a welcome or a walkthrough names is contributed"
     const named = Array.from(text.matchAll(/(?:"command": "|command:|onCommand:)(towline\.[\w.]+)/g), ([, name]) => name ?? "");
     // VS Code makes a focus command of each view.
     assert.deepEqual(named.filter((name) => !contributed.has(name) && !name.endsWith(".focus")), []);
+});
+
+test("each command and each setting is used on the way through a real VS Code", () => {
+    const journey = readFileSync("../tests/editors/vscode/journey.mjs", "utf8");
+    // What a title says behind a bracket or as an ellipsis is not typed.
+    const typed = contributes.commands.map(({ title }) => title.replace(/…$| \(.*/, ""));
+    assert.deepEqual(typed.filter((title) => !journey.includes(title)), []);
+    const settings = Object.keys(contributes.configuration.properties).map((name) => name.slice("towline.".length));
+    assert.deepEqual(settings.filter((name) => !journey.includes(`"${name}"`)), []);
 });
 
 test("each setting is read, here or by the language client", () => {
