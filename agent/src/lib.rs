@@ -16,6 +16,7 @@ pub mod state_dir;
 pub mod app;
 pub mod control;
 pub mod copy;
+pub mod debug;
 mod dns;
 mod door;
 pub mod exec;

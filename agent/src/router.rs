@@ -7,7 +7,7 @@ use protocol::io::framed::{self, FrameError};
 use protocol::wire::stream::{Open, Opened};
 
 use crate::context::Context;
-use crate::{app, control, copy, exec, files, ports, resolve, sync};
+use crate::{app, control, copy, debug, exec, files, ports, resolve, sync};
 
 /// Everything a connection's streams can reach.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Router {
     pub app: app::Supervisor,
     /// The open replicas.
     pub replicas: sync::Replicas,
+    /// The debug sessions.
+    pub debuggers: debug::Debuggers,
 }
 
 impl Router {
@@ -26,6 +28,7 @@ impl Router {
         Self {
             app: app::Supervisor::new(context.clone()),
             replicas: sync::Replicas::new(context.clone()),
+            debuggers: debug::Debuggers::new(context.clone()),
             context,
         }
     }
@@ -56,6 +59,10 @@ impl Router {
             Ok(Open::SyncApply(open)) => self.replicas.serve_apply(open, channel).await,
             Ok(Open::SyncFetch(open)) => self.replicas.serve_fetch(open, channel).await,
             Ok(Open::SyncAsk(open)) => self.replicas.serve_ask(open, channel).await,
+            Ok(Open::Processes(open)) => self.debuggers.processes(open, channel).await,
+            Ok(Open::Debug(open)) => self.debuggers.debug(open, channel).await,
+            Ok(Open::Source(open)) => self.debuggers.source(open, channel).await,
+            Ok(Open::Upload(open)) => self.debuggers.upload(open, channel).await,
             Err(FrameError::Malformed { reason, .. }) => {
                 refuse(&mut channel, WireError::new(ErrorCode::BadRequest, reason)).await
             }

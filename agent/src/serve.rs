@@ -28,8 +28,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 const LOCK_EVERY: Duration = Duration::from_millis(50);
 /// How often an agent looks whether its directory is still its own.
 const HELD_EVERY: Duration = Duration::from_secs(10);
-/// How long features may take to end what they started; then it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(15);
+/// How long features may take to end what they started; then it is killed. Debuggers let
+/// go of their processes first, step by step.
+const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// How long hubs may take to hear of the end.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -118,6 +119,8 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
 
     context.shutdown.cancel();
     let stopping = async {
+        // First of all: a process that a debugger holds cannot even end.
+        router.debuggers.settled().await;
         router.app.stop_all().await;
         router.replicas.remove_traces().await;
     };

@@ -51,6 +51,17 @@ export type AppState = {
     readonly state: "failed";
 };
 
+/** Whether a debugger can be attached. */
+export interface AttachRow {
+    /** What is needed, unless the state is `yes`. */
+    readonly reason: string | null;
+    /** In a word. */
+    readonly state: AttachState;
+}
+
+/** Whether a debugger can be attached, in a word. */
+export type AttachState = "yes" | "needs" | "needs_restart";
+
 /** Of `forward remove`. */
 export interface Closed {
     /** The forward that was open. */
@@ -111,6 +122,24 @@ export interface Context {
 export interface Contexts {
     /** The current one first. */
     readonly contexts: readonly Context[];
+}
+
+/** Of `debug`: how to connect to one process. */
+export interface DebugHints {
+    /** The debug adapter, on standard input and output. */
+    readonly command: readonly string[];
+    /** Lua for nvim-dap. */
+    readonly nvim_dap: string;
+    /** Which. */
+    readonly process: ProcessRow;
+    /** For VS Code's `launch.json`. */
+    readonly vscode: LaunchConfiguration;
+}
+
+/** A process to attach a debugger to. */
+export interface DebugWhat {
+    /** Its name or its id; else the app, or the only one. */
+    readonly process?: string;
 }
 
 /** Both contents of a synced file. */
@@ -369,6 +398,18 @@ export interface Ignored {
 /** See `lsp::sync::Keep`. */
 export type Keep = "local" | "target" | "both";
 
+/** A configuration of VS Code's `launch.json`. */
+export interface LaunchConfiguration {
+    /** What its list shows. */
+    readonly name: string;
+    /** The process, by its name. */
+    readonly process: string;
+    /** `attach`. */
+    readonly request: string;
+    /** `towline`. */
+    readonly type: string;
+}
+
 /** How the link is. */
 export type Link = {
     readonly state: "connecting";
@@ -471,6 +512,44 @@ export interface Passed {
     readonly tunnel?: string;
     /** UDP, straight to the agent. */
     readonly udp?: string;
+}
+
+/** A process of the target. */
+export interface ProcessRow {
+    /** Debug adapters that are beside it. */
+    readonly adapters: readonly string[];
+    /** Whether it is the app that towline started, or came of it. */
+    readonly app: boolean;
+    /** Its command line. */
+    readonly argv: readonly string[];
+    /** Whether a debugger can be attached. */
+    readonly attach: AttachRow;
+    /** `python`, `node`, `go`, `native`, `jvm` and others. */
+    readonly language: string;
+    /** What a person would call it. */
+    readonly name: string;
+    /** Who started it. */
+    readonly parent: number;
+    /** Its id. */
+    readonly pid: number;
+    /** TCP ports that it listens on. */
+    readonly ports: readonly number[];
+    /** What runs it, in words. */
+    readonly runtime: string;
+    /** Its user. */
+    readonly user: string;
+}
+
+/** Of `ps`. */
+export interface Processes {
+    /** In order of their ids. */
+    readonly processes: readonly ProcessRow[];
+}
+
+/** Which processes of the target. */
+export interface Ps {
+    /** Also those that are none of the target's. */
+    readonly all?: boolean;
 }
 
 /** Whether all that is wanted is there. */
@@ -820,6 +899,10 @@ export interface Commands {
     "towline.ports.detect": [undefined, ListeningPorts];
     /** Show the environment of the target. */
     "towline.env": [Env | undefined, Environment];
+    /** Show the target's processes. */
+    "towline.ps": [Ps | undefined, Processes];
+    /** Tell how to attach a debugger to a process of the target. */
+    "towline.debug": [DebugWhat | undefined, DebugHints];
     /** Show both contents of a file. */
     "towline.difference": [LocalPath, Difference];
     /** Show the target's content of a file. */

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod copy;
+mod debug;
 mod error;
 pub mod flags;
 mod generate;
@@ -97,6 +98,11 @@ async fn dispatch(cli: Cli) -> Result<u8, FaceError> {
         Command::Cp { from, to } => {
             return copy::cp(&global, &workspace(&global)?, &from, &to).await;
         }
+        Command::Ps { all } => debug::ps(&global, &workspace(&global)?, all).await?,
+        Command::Debug { process, how } => {
+            debug::tell(&global, &workspace(&global)?, process, &how).await?;
+        }
+        Command::Dap(dap) => return debug::dap(&global, &workspace(&global)?, dap).await,
         Command::Logs { follow, tail } => {
             remote::logs(&global, &workspace(&global)?, tail, follow).await?;
         }

@@ -2,6 +2,7 @@
 //! failure is put. Prints nothing.
 
 pub mod client;
+pub mod debug;
 pub mod error;
 pub mod stream;
 pub mod workloads;

@@ -6,6 +6,7 @@
 
 pub mod carrier;
 pub mod cluster;
+pub mod debug;
 pub mod link;
 pub mod ports;
 pub mod remote;

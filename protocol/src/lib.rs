@@ -20,5 +20,8 @@ pub mod sync;
 pub mod version;
 pub mod wire;
 
+// Pure as well, but its messages are JSON, and the library for that is built with std here.
+#[cfg(feature = "io")]
+pub mod dap;
 #[cfg(feature = "io")]
 pub mod io;

@@ -259,6 +259,61 @@ pub const EXEC_OUTPUT_MAX: usize = 1024 * 1024;
 /// Longest message of an editor: a text of as many bytes is no source code.
 pub const LSP_MESSAGE_MAX: usize = 32 * 1024 * 1024;
 
+/// Longest message between a debugger and an editor: a source file as long as an editor
+/// sees one, in JSON.
+pub const DAP_MESSAGE_MAX: usize = 2 * REMOTE_FILE_MAX;
+
+/// Longest header before such a message. There is one header that anybody sends.
+pub const DAP_HEADER_MAX: usize = 1024;
+
+/// Requests of one editor, or of one adapter, that wait for their answers.
+pub const DAP_PENDING_MAX: usize = 4096;
+
+/// Files with breakpoints in one debug session, and sources without a local file that were
+/// named in it.
+pub const DAP_SOURCES_MAX: usize = 10_000;
+
+/// How long a process stays in a debugger's hands when nobody is heard from any more: long
+/// enough for a carrier to be changed, short enough for those who wait for the app.
+pub const DEBUG_LEASE: Duration = Duration::from_secs(30);
+
+/// How often a hub says that it is there, as a part of the lease.
+pub const DEBUG_ALIVE_PART: u32 = 4;
+
+/// How long the way from a start of an adapter to its readiness may take.
+pub const ADAPTER_START_MAX: Duration = Duration::from_secs(30);
+
+/// How long an adapter may take for each step of letting go of its process.
+pub const RELEASE_STEP_MAX: Duration = Duration::from_secs(5);
+
+/// Bytes and files of a debug adapter that is brought to a target: several times the
+/// largest one.
+pub const ADAPTER_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// See [`ADAPTER_BYTES_MAX`].
+pub const ADAPTER_FILES_MAX: usize = 20_000;
+
+/// Messages that wait for an adapter that does not read, and frames for a hub that is not
+/// heard from; with more the session ends, or its adapter waits.
+pub const DEBUG_QUEUE_MAX: usize = 256;
+
+/// Processes that are listed.
+pub const PROCESSES_MAX: usize = 4096;
+
+/// Processes in one frame, and bytes of a command line that are shown.
+pub const PROCESSES_PER_FRAME: usize = 64;
+/// See [`PROCESSES_PER_FRAME`].
+pub const ARGV_SHOWN_MAX: usize = 4096;
+
+/// Source files that a program names and that travel with an attach.
+pub const SOURCES_NAMED_MAX: usize = 2000;
+
+/// Largest executable, and largest table in it, that is looked into.
+pub const EXECUTABLE_MAX: u64 = 1024 * 1024 * 1024;
+/// See [`EXECUTABLE_MAX`].
+pub const EXECUTABLE_PART_MAX: usize = 64 * 1024 * 1024;
+
+const _: () = assert!(PROCESSES_PER_FRAME * (ARGV_SHOWN_MAX * 2 + 4096) < FRAME_LEN_MAX);
+
 /// Longest log line, in bytes; a longer one comes in pieces.
 pub const LOG_LINE_MAX: usize = 64 * 1024;
 

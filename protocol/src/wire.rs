@@ -9,6 +9,7 @@
 pub mod app;
 pub mod control;
 pub mod copy;
+pub mod debug;
 pub mod exec;
 pub mod files;
 pub mod hello;
@@ -16,5 +17,7 @@ pub mod port;
 pub mod stream;
 pub mod sync;
 
+#[cfg(test)]
+mod debug_golden;
 #[cfg(test)]
 mod services_golden;

@@ -3,6 +3,8 @@
 
 pub mod bins;
 pub mod cluster;
+pub mod dap;
+pub mod debuggee;
 pub mod editor;
 pub mod net;
 pub mod rootfs;

@@ -254,6 +254,8 @@ fn the_targets_files_commands_and_environment_are_reached() {
     let env = editor.run("towline.env", json!({}));
     assert!(env["env"]["PATH"].is_string(), "{env}");
     assert_eq!(editor.run("towline.ports.detect", json!({})), json!({ "ports": [] }));
+    assert!(editor.run("towline.ps", json!({}))["processes"].is_array());
+    assert!(editor.try_run("towline.debug", json!({ "process": "nobody" })).is_err());
     editor.run("towline.forward.add", json!({ "spec": "0:9" }));
     assert_eq!(editor.run("towline.forward.list", json!({}))["forwards"][0]["spec"], "0:9");
     editor.run("towline.forward.remove", json!({ "spec": "0:9" }));

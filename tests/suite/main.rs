@@ -14,6 +14,7 @@ mod json;
 mod link;
 mod odd_trees;
 mod ports;
+mod ps;
 mod search;
 mod swap;
 mod sync;

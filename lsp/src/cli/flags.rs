@@ -119,6 +119,22 @@ pub enum Command {
         /// Where to
         to: String,
     },
+    /// Show the target's processes, and whether a debugger can be attached to them
+    Ps {
+        /// Also those that are none of the target's
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Tell how to attach an editor's debugger to a process of the target
+    Debug {
+        /// Its name or id [default: the app, or the only one]
+        process: Option<String>,
+        /// What every session is told
+        #[command(flatten)]
+        how: DebugHow,
+    },
+    /// Be a debug adapter for a process of the target, on standard input and output
+    Dap(Dap),
     /// Restart the app
     Restart,
     /// Look at syncs and decide for them
@@ -222,6 +238,38 @@ pub struct List {
     /// The kubeconfig's context [default: the current one]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+}
+
+/// `dap`.
+#[derive(Debug, Args)]
+pub struct Dap {
+    /// The process, by its name or id [default: the app, or the only one]
+    #[arg(short, long, value_name = "NAME|PID")]
+    pub process: Option<String>,
+    /// Listen on this port of localhost, a session for each connection
+    #[arg(long, value_name = "PORT")]
+    pub listen: Option<u16>,
+    /// The rest
+    #[command(flatten)]
+    pub how: DebugHow,
+}
+
+/// How a debug session is.
+#[derive(Debug, Clone, Args)]
+pub struct DebugHow {
+    /// Sources that are elsewhere there (again for more)
+    #[arg(long, value_name = "LOCAL:/REMOTE")]
+    pub map: Vec<String>,
+    /// A debug adapter on the target by its name or path; for Python the directory that
+    /// holds debugpy
+    #[arg(long, value_name = "NAME|PATH")]
+    pub adapter: Option<String>,
+    /// When nobody is heard from for so many seconds, the process is let go
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub lease: f32,
+    /// Refuse to run code in the process: no evaluation, no assignment
+    #[arg(long)]
+    pub no_evaluate: bool,
 }
 
 /// `rbac`.

@@ -49,6 +49,17 @@ pub struct File {
     /// Whether a taken local port is an error.
     #[serde(default)]
     pub strict_ports: bool,
+    /// How debuggers are.
+    pub debug: Option<Debug>,
+}
+
+/// How debuggers are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debug {
+    /// Directories here and there that hold the same sources.
+    #[serde(default)]
+    pub map: Vec<String>,
 }
 
 /// One sync.

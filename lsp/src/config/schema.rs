@@ -81,6 +81,18 @@ pub fn config() -> Value {
                     }
                 }
             },
+            "debug": {
+                "type": "object",
+                "description": "how debuggers are",
+                "additionalProperties": false,
+                "properties": {
+                    "map": {
+                        "type": "array",
+                        "items": { "type": "string", "pattern": "^[^:]+:.+$" },
+                        "description": "LOCAL:/REMOTE: sources that are elsewhere on the target"
+                    }
+                }
+            },
             "strict_ports": {
                 "type": "boolean",
                 "description": "refuse to use another local port when one is taken"

@@ -21,6 +21,7 @@ use crate::runtime::Workspace;
 pub mod answers;
 pub mod arguments;
 mod cluster;
+mod debug;
 mod files;
 mod target;
 
@@ -58,6 +59,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ("towline.file.mkdir", "Make a directory on the target"),
     ("towline.ports.detect", "Show what listens in the target"),
     ("towline.env", "Show the environment of the target"),
+    ("towline.ps", "Show the target's processes"),
+    ("towline.debug", "Tell how to attach a debugger to a process of the target"),
     ("towline.difference", "Show both contents of a file"),
     ("towline.diff", "Show the target's content of a file"),
     ("towline.open", "Open a forwarded port in the browser"),
@@ -137,6 +140,8 @@ pub async fn run(
         "towline.exec" => target::exec(workspace, parsed(argument)?).await,
         "towline.ports.detect" => target::ports(session).await,
         "towline.env" => target::env(workspace, parsed(argument)?).await,
+        "towline.ps" => debug::ps(workspace, parsed(argument)?).await,
+        "towline.debug" => debug::hints(workspace, parsed(argument)?).await,
         "towline.contexts" => cluster::contexts(),
         "towline.namespaces" => cluster::namespaces(parsed(argument)?).await,
         "towline.list" => cluster::list(parsed(argument)?).await,

@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn keys_and_values_are_offered_where_they_belong() {
-        assert_eq!(labels("|"), ["app", "forward", "strict_ports", "sync", "target"]);
+        assert_eq!(labels("|"), ["app", "debug", "forward", "strict_ports", "sync", "target"]);
         assert_eq!(labels("target: d|"), ["Target(Name)"]);
         assert_eq!(labels("target: deploy/api |"), ["Target(Flag)"]);
         assert_eq!(labels("target: deploy/api -c a|"), ["Target(Container(\"deploy/api\"))"]);

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::check;
+use crate::debug::hints::DebugHints;
+use crate::debug::processes::Processes;
 use crate::documents::{
     Closed, Conflicts, Ended, Explained, Opened, Resolved, Restarted, Syncs, Undone,
 };
@@ -93,6 +95,8 @@ fn commands(types: &mut Types) -> Vec<(&'static str, String, String)> {
         "file.mkdir": TargetPath => Done,
         "ports.detect": => ListeningPorts,
         "env": Env => Environment,
+        "ps": Ps => Processes,
+        "debug": DebugWhat => DebugHints,
         "difference": LocalPath => Difference,
         "diff": LocalPath => Shown,
         "open": Open => Shown,

@@ -116,6 +116,12 @@ const VERBS: &[Verb] = &[
         directory. `:w` writes it there, but not over what somebody wrote since it was read; \
         `:w!` does. A directory is listed: <CR> opens an entry, `-` goes up."],
     ),
+    verb("ps", "[--all]", &[", in a |terminal| buffer."]),
+    verb(
+        "debug",
+        "[{process}]",
+        &[", which is a name or the id that |:Towline-ps| shows, in a |terminal| buffer."],
+    ),
     verb("doctor", "[--fix]", &["; see also |towline-health|."]),
 ];
 
@@ -128,6 +134,7 @@ const ELSEWHERE: &[&str] = &[
     "sync list",      // :Towline status
     "sync conflicts", // :Towline conflicts
     "sync resolve",   // :Towline keep
+    "dap",            // a debug client starts it
     "demo",
     "completions",
     "man",

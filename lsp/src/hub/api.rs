@@ -87,6 +87,13 @@ pub enum Request {
         /// The name.
         host: String,
     },
+    /// The target's processes, or all that can be seen there; raw.
+    Processes {
+        /// All.
+        all: bool,
+    },
+    /// A debug session; raw, and from then on DAP.
+    Debug(crate::debug::session::Wanted),
     /// Files into the target; raw.
     CopyIn {
         /// Where to.

@@ -10,6 +10,8 @@ use super::app;
 use super::event::Event;
 use super::run::{Handle, Message};
 use super::serve::not_up;
+use crate::config::SyncSetting;
+use crate::debug::map::Known;
 use crate::documents;
 use crate::ports::{ForwardError, ForwardSpec};
 use crate::status::{FailureCode, Readiness, SyncView};
@@ -257,6 +259,21 @@ fn forward_failure(error: &ForwardError) -> Failure {
 
 async fn tell(handle: &Handle, event: Event) {
     let _ = handle.message_tx.send(Message::Event(event)).await; // the hub is ending
+}
+
+/// What a debug session gets to know of this workspace.
+pub fn known(handle: &Handle) -> Known {
+    let status = handle.status_rx.borrow();
+    let shared = handle.shared_rx.borrow();
+    let sync = |(setting, _): &(SyncSetting, Sync)| {
+        (setting.from.display().to_string(), setting.to.clone())
+    };
+    Known {
+        root: status.workspace.clone().into(),
+        said: Vec::new(),
+        syncs: shared.syncs.iter().map(sync).collect(),
+        same_machine: status.target.as_deref().is_some_and(|target| target.starts_with("local:")),
+    }
 }
 
 /// As the agent is asked.

@@ -9,6 +9,7 @@ use protocol::limits::HUB_CLIENTS_MAX;
 use protocol::version::VERSION;
 use protocol::wire::app::Logs;
 use protocol::wire::copy::Copy;
+use protocol::wire::debug::OpenProcesses;
 use protocol::wire::exec::{Exec, WindowSize};
 use protocol::wire::port::Resolve;
 use protocol::wire::stream::Open;
@@ -27,6 +28,7 @@ use super::event::Event;
 use super::requests;
 use super::run::{Answered, Handle, Message};
 use crate::config::Settings;
+use crate::debug::session::{self as debug, Wanted};
 use crate::documents;
 use crate::remote::splice::splice;
 use crate::status::{FailureCode, Readiness, Status};
@@ -50,6 +52,8 @@ pub enum Outcome {
     Done(Value),
     /// The face's connection becomes this stream of the agent's.
     Raw(Connection, Open),
+    /// The face's connection becomes a debug session.
+    Debug(Connection, Wanted),
 }
 
 /// Serves faces until `quit`, then until each has its answer.
@@ -129,6 +133,12 @@ async fn face(stream: UnixStream, handle: Handle) -> Result<(), ApiError> {
             }
             Ok(())
         }
+        Ok(Outcome::Debug(connection, wanted)) => {
+            face.reply(&Reply::Raw).await?;
+            let known = requests::known(&face.handle);
+            debug::run(&connection, wanted, known, face.rx, face.tx).await;
+            Ok(())
+        }
         Err(failure) => face.reply(&Reply::Failed(failure)).await,
     }
 }
@@ -171,6 +181,10 @@ impl Face {
             Request::Logs { tail, follow } => self.raw(Open::Logs(Logs { tail, follow })).await,
             Request::Files(files) => self.raw(Open::Files(requests::files(files))).await,
             Request::Resolve { host } => self.raw(Open::Resolve(Resolve { host })).await,
+            Request::Processes { all } => self.raw(Open::Processes(OpenProcesses { all })).await,
+            Request::Debug(wanted) => {
+                self.connection().await.map(|connection| Outcome::Debug(connection, wanted))
+            }
             Request::CopyIn { path } => self.raw(Open::Copy(Copy::In(path))).await,
             Request::CopyOut { path } => self.raw(Open::Copy(Copy::Out(path))).await,
         })

@@ -13,12 +13,16 @@
 //! | 8 | sync fetch | hub, per batch of bodies |
 //! | 9 | files | hub, per look at the target's files |
 //! | 12 | sync ask | hub, per question to a replica |
+//! | 13 | processes | hub, per look at the target's processes |
+//! | 14 | debug | hub, per DAP connection |
+//! | 15 | source | hub, per source file that is only on the target |
 //! | 16 | resolve | hub, per look at a host's name |
+//! | 17 | upload | hub, per debug adapter that it brings |
 
 use minicbor::{Decode, Encode};
 
 use crate::error::WireError;
-use crate::wire::{app, control, copy, exec, files, port, sync};
+use crate::wire::{app, control, copy, debug, exec, files, port, sync};
 
 /// What a new stream is for.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -56,9 +60,21 @@ pub enum Open {
     /// One question to a replica.
     #[n(12)]
     SyncAsk(#[n(0)] sync::OpenAsk),
+    /// The target's processes.
+    #[n(13)]
+    Processes(#[n(0)] debug::OpenProcesses),
+    /// One debug session.
+    #[n(14)]
+    Debug(#[n(0)] debug::OpenDebug),
+    /// One source file as a process sees it.
+    #[n(15)]
+    Source(#[n(0)] debug::OpenSource),
     /// The addresses of a name.
     #[n(16)]
     Resolve(#[n(0)] port::Resolve),
+    /// A debug adapter for the target.
+    #[n(17)]
+    Upload(#[n(0)] debug::OpenUpload),
 }
 
 /// The answer to [`Open`].

@@ -68,6 +68,8 @@ return {
   shell = verb("open a shell beside the app", "terminal", "run_shell", "remote.complete_directory"),
   exec = verb("run a command beside the app", "terminal", "exec"),
   edit = verb("edit a file of the target", "remote", "edit", "complete"),
+  ps = verb("show the target's processes", "terminal", "ps", "complete_ps"),
+  debug = verb("tell how to attach a debugger", "terminal", "debug"),
   doctor = verb(
     "look for usual causes of trouble and for leftovers",
     "terminal",

@@ -229,3 +229,21 @@ pub struct Open {
     /// Where.
     pub url: String,
 }
+
+/// Which processes of the target.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ps {
+    /// Also those that are none of the target's.
+    pub all: bool,
+}
+
+/// A process to attach a debugger to.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct DebugWhat {
+    /// Its name or its id; else the app, or the only one.
+    pub process: Option<String>,
+}
