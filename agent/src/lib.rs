@@ -22,6 +22,7 @@ mod door;
 pub mod exec;
 pub mod files;
 pub mod ports;
+pub mod resolve;
 pub mod sync;
 
 /// An error and what caused it, on one line.

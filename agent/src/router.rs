@@ -7,7 +7,7 @@ use protocol::io::framed::{self, FrameError};
 use protocol::wire::stream::{Open, Opened};
 
 use crate::context::Context;
-use crate::{app, control, copy, debug, exec, files, ports, sync};
+use crate::{app, control, copy, debug, exec, files, ports, resolve, sync};
 
 /// Everything a connection's streams can reach.
 #[derive(Clone)]
@@ -54,6 +54,7 @@ impl Router {
             Ok(Open::Logs(logs)) => self.app.serve_logs(logs, channel).await,
             Ok(Open::Copy(copy)) => copy::serve(&self.context, copy, channel).await,
             Ok(Open::Files(files)) => files::serve(&self.context, files, channel).await,
+            Ok(Open::Resolve(wanted)) => resolve::serve(wanted, channel).await,
             Ok(Open::Sync(open)) => self.replicas.serve(open, channel).await,
             Ok(Open::SyncApply(open)) => self.replicas.serve_apply(open, channel).await,
             Ok(Open::SyncFetch(open)) => self.replicas.serve_fetch(open, channel).await,

@@ -207,7 +207,7 @@ export interface Explained {
 }
 
 /** What a script decides on; each has an exit code. */
-export type FailureCode = "failure" | "usage" | "not_up" | "unreachable" | "conflict";
+export type FailureCode = "failure" | "usage" | "not_up" | "unreachable" | "not_found" | "conflict";
 
 /** A file of the target, whole. */
 export interface FileContent {

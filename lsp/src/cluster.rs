@@ -23,5 +23,6 @@ pub mod pick;
 pub mod pod;
 pub mod pods;
 pub mod rbac;
+pub mod services;
 pub mod socket;
 pub mod workload;

@@ -213,6 +213,11 @@ impl Workspace {
         self.state_dir().join("sync").join(id_of(Path::new(name)))
     }
 
+    /// Contents of the target that an editor was shown; they go with the hub.
+    pub fn shown_dir(&self) -> PathBuf {
+        self.state_dir().join("target")
+    }
+
     /// Makes the state directory.
     ///
     /// # Errors

@@ -80,6 +80,8 @@ pub enum FailureCode {
     NotUp,
     /// The target cannot be reached: exit code 4.
     Unreachable,
+    /// There is no such file or name: exit code 1.
+    NotFound,
     /// Conflicts, a brake or other settings stand in the way: exit code 5.
     Conflict,
 }

@@ -266,6 +266,15 @@ impl Sync {
         self.ask(|reply_tx| Command::Why(path, reply_tx)).await?
     }
 
+    /// A path as this sync has it: below its root, as it is shown.
+    ///
+    /// # Errors
+    /// When the path is none of this sync's.
+    pub async fn named(&self, path: &str) -> Result<String, SyncError> {
+        let path = path.to_owned();
+        self.ask(|reply_tx| Command::Named(path, reply_tx)).await?
+    }
+
     /// The open conflicts.
     ///
     /// # Errors

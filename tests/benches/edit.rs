@@ -64,6 +64,11 @@ pub fn bench(table: &mut Table, ssh: &Sshd, files: usize) {
 
 /// Saves `text` at `source` and returns how long it took to be at `target`.
 fn edit(source: &Path, target: &Path, text: &str) -> Duration {
+    visible(target, text, || fs::write(source, text).expect("write"))
+}
+
+/// How long it takes from `save` on until `text` is at `target`.
+pub fn visible(target: &Path, text: &str, save: impl FnOnce()) -> Duration {
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("inotify");
     let folder = target.parent().expect("a file is in a folder");
     let events = inotify::WatchFlags::MOVED_TO
@@ -71,7 +76,7 @@ fn edit(source: &Path, target: &Path, text: &str) -> Duration {
         | inotify::WatchFlags::CREATE;
     inotify::add_watch(&watch, folder, events).expect("watch");
     let started = Instant::now();
-    fs::write(source, text).expect("write");
+    save();
     let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
     while fs::read(target).is_ok_and(|bytes| bytes != text.as_bytes()) {
         inotify::Reader::new(&watch, &mut buffer).next().expect("an event");

@@ -1,11 +1,12 @@
 //! `cargo bench -p tests [-- NAME…]`: Towline beside its real peers in the same
 //! run on the same machine, one table at the end. Names: `sync`, `edit`,
-//! `forward`, `size`, `cluster` (only by its name: it builds and starts a
+//! `editor`, `forward`, `size`, `cluster` (only by its name: it builds and starts a
 //! Kubernetes). `TOWLINE_BENCH_FILES=1000` replaces the large tree's
 //! 100,000 files.
 
 mod cluster;
 mod edit;
+mod editor;
 mod forward;
 mod measure;
 mod size;
@@ -27,6 +28,14 @@ fn main() {
 
     harness::bins::bins(); // built before anything is timed
     let mut table = Table::default();
+    if runs("editor") {
+        editor::bench(&mut table);
+    }
+    let others = ["size", "forward", "sync", "edit", "cluster"];
+    if !others.iter().any(|name| runs(name) || wanted.iter().any(|wanted| wanted == name)) {
+        println!("{table}");
+        return;
+    }
     let ssh = ssh::Sshd::start();
     if runs("size") {
         size::bench(&mut table);

@@ -14,3 +14,4 @@ mod least_rights;
 mod lists;
 mod people;
 mod shop;
+mod words;

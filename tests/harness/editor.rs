@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -44,7 +44,18 @@ impl Editor {
     /// # Panics
     /// When the server does not answer.
     pub fn start_with(sandbox: &Sandbox, capabilities: Value, options: Value) -> Self {
-        let mut editor = Self::raw(sandbox);
+        Self::begun(Self::raw(sandbox), sandbox, capabilities, options)
+    }
+
+    /// With a server of this command, in the sandbox's workspace, past `initialized`.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub fn start_by(command: Command, sandbox: &Sandbox) -> Self {
+        Self::begun(Self::spawned(command, sandbox), sandbox, json!({}), json!({}))
+    }
+
+    fn begun(mut editor: Self, sandbox: &Sandbox, capabilities: Value, options: Value) -> Self {
         let root = uri(&sandbox.workspace());
         let params = json!({
             "processId": null,
@@ -62,7 +73,10 @@ impl Editor {
     /// # Panics
     /// When the server cannot be started.
     pub fn raw(sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command(&["lsp"]);
+        Self::spawned(sandbox.command(&["lsp"]), sandbox)
+    }
+
+    fn spawned(mut command: Command, sandbox: &Sandbox) -> Self {
         let log = std::fs::File::create(sandbox.path().join("lsp.log")).expect("a log");
         let mut server = command
             .stdin(Stdio::piped())

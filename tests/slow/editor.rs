@@ -15,7 +15,8 @@ const SEED: u64 = 7;
 const RESIDENT_MAX_KIB: u64 = 192 * 1024;
 const OVERSIZED: usize = 8 * 1024 * 1024;
 
-const REQUESTS: [&str; 9] = [
+const REQUESTS: [&str; 10] = [
+    "textDocument/documentLink",
     "textDocument/codeAction",
     "textDocument/codeLens",
     "textDocument/completion",

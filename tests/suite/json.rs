@@ -106,7 +106,7 @@ fn failures_are_json_with_a_code_and_advice() {
     fails(&sandbox, &["up", "local:../there", "--forward", "1"], 5, "conflict");
     fails(&sandbox, &["forward", "remove", "1"], 1, "failure");
     fails(&sandbox, &["sync", "undo"], 1, "failure");
-    fails(&sandbox, &["cp", "missing", ":/app/x"], 1, "failure");
+    fails(&sandbox, &["cp", "missing", ":/app/x"], 1, "not_found");
     sandbox.run(&["down"]);
 }
 

@@ -11,7 +11,7 @@ use crate::status::FailureCode;
 /// The documented exit code.
 pub fn exit_code(error: &FaceError) -> u8 {
     match error.0.code {
-        FailureCode::Failure => 1,
+        FailureCode::Failure | FailureCode::NotFound => 1,
         FailureCode::Usage => 2,
         FailureCode::NotUp => 3,
         FailureCode::Unreachable => 4,

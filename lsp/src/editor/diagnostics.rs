@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Position, Range, Url};
 use similar::{DiffTag, TextDiff};
 
-use super::documents::{Documents, lines_range};
+use super::documents::{Documents, Encoding, column, lines_range};
 use super::facts::{Conflict, Facts, uri_of};
 use super::problems::{Level, Problem};
+use super::references::{self, Named, Reference};
+use super::{hosts, live};
 use crate::runtime::CONFIG_NAME;
 
 /// Places that differ which are shown of one conflict; a person reads no more.
@@ -29,6 +31,10 @@ pub mod code {
     pub const UNSYNCED: &str = "unsynced";
     /// A mistake in `towline.yaml`.
     pub const CONFIG: &str = "config";
+    /// The cluster does not have it.
+    pub const CLUSTER: &str = "cluster";
+    /// The local port is another one than was wanted.
+    pub const PORT: &str = "port";
     /// A hook told of it.
     pub const HOOK: &str = "hook";
     /// The app's log tells of it.
@@ -61,6 +67,14 @@ pub fn all(facts: &Facts, documents: &Documents) -> BTreeMap<Url, Vec<Diagnostic
         let level = DiagnosticSeverity::ERROR;
         found.entry(uri).or_default().push(plain(range, message.clone(), level, code::CONFIG));
     }
+    if let Some(text) = &facts.config
+        && let Some(uri) = uri_of(&facts.root.join(CONFIG_NAME))
+    {
+        let hints = of_config(text, facts, documents.encoding);
+        if !hints.is_empty() {
+            found.entry(uri).or_default().extend(hints);
+        }
+    }
     for problem in &facts.problems {
         let Some(uri) = locate(problem, facts).and_then(|path| uri_of(&path)) else { continue };
         let diagnostic = of_problem(problem);
@@ -70,6 +84,29 @@ pub fn all(facts: &Facts, documents: &Documents) -> BTreeMap<Url, Vec<Diagnostic
         }
     }
     found
+}
+
+/// What the live status and the cluster say of the file's words.
+fn of_config(text: &str, facts: &Facts, encoding: Encoding) -> Vec<Diagnostic> {
+    let named = references::all(text);
+    let range = |at: &Reference| {
+        let line = text.lines().nth(at.line).unwrap_or_default();
+        let number = u32::try_from(at.line).unwrap_or(u32::MAX);
+        let place = |byte| Position { line: number, character: column(line, byte, encoding) };
+        Range { start: place(at.start), end: place(at.end) }
+    };
+    let missing = live::missing(&named, facts);
+    let missing = missing
+        .into_iter()
+        .map(|(at, why)| plain(range(at), why, DiagnosticSeverity::HINT, code::CLUSTER));
+    let moved = named.iter().filter_map(|at| {
+        let Named::Forward(spec) = &at.named else { return None };
+        let forward = hosts::written(facts, spec)?;
+        let (wanted, local) = (forward.instead_of?, forward.local.first()?);
+        let message = format!("local port {wanted} is taken; {} is at {local}", forward.remote);
+        Some(plain(range(at), message, DiagnosticSeverity::INFORMATION, code::PORT))
+    });
+    missing.chain(moved).collect()
 }
 
 fn of_conflict(conflict: &Conflict, documents: &Documents) -> Vec<Diagnostic> {

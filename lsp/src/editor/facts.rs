@@ -7,6 +7,7 @@ use lsp_types::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::live::Live;
 use super::problems::Problem;
 
 /// What the editor shows comes from here and from the open texts alone.
@@ -22,6 +23,12 @@ pub struct Facts {
     pub conflicts: Vec<Conflict>,
     /// Problems that hooks and the app told of in their output.
     pub problems: Vec<Problem>,
+    /// The text of `towline.yaml` as the editor has it, else as the disk does.
+    pub config: Option<String>,
+    /// The namespace that is meant where the target names none.
+    pub namespace: Option<String>,
+    /// What the cluster has where it points.
+    pub live: Option<Live>,
     /// What is wrong in `towline.yaml`: line and column from 1, and the sentence.
     pub config_error: Option<(u64, u64, String)>,
 }

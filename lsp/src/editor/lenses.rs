@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::actions::command;
 use super::facts::{Facts, Forward};
+use super::objects::{self, Object};
 use super::session::path_of;
 use crate::runtime::CONFIG_NAME;
 use crate::target::Target;
@@ -98,30 +99,10 @@ impl Lenses<'_> {
     /// The object that is the target.
     fn manifest(&mut self, text: &str) {
         let names = self.names();
-        let mut kind = None;
-        let mut in_metadata = false;
-        for (number, line) in text.lines().enumerate() {
-            if line.starts_with("---") {
-                (kind, in_metadata) = (None, false);
-            }
-            if let Some(word) = line.strip_prefix("kind:") {
-                kind = KINDS.contains(&word.trim()).then_some(number);
-            }
-            if line.starts_with(|first: char| first.is_alphabetic()) {
-                in_metadata = line.starts_with("metadata:");
-            }
-            let name = line.trim().strip_prefix("name:").map(|name| name.trim().trim_matches('"'));
-            let flow = line
-                .split_once("name:")
-                .map(|(_, rest)| rest.trim().split([',', '}', ' ']).next().unwrap_or_default());
-            let named = if line.starts_with("metadata:") { flow } else { name };
-            if in_metadata
-                && let (Some(at), Some(name)) = (kind, named)
-                && names.first().is_some_and(|own| own == name)
-            {
-                self.service(at);
-                kind = None; // once an object
-            }
+        let Some(own) = names.first() else { return };
+        let is_own = |object: &Object| KINDS.contains(&&*object.kind) && object.name == *own;
+        for object in objects::of(text).iter().filter(|object| is_own(object)) {
+            self.service(object.kind_line);
         }
     }
 

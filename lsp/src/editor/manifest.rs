@@ -26,26 +26,56 @@ pub struct Place {
     pub word: String,
 }
 
-/// What only the target knows.
-#[derive(Debug, Default)]
-pub struct Candidates {
-    /// As `target` takes them.
-    pub targets: Vec<String>,
-    /// As `forward` takes them, each with what it is.
-    pub forwards: Vec<(String, String)>,
-    /// Directories of the target.
-    pub directories: Vec<String>,
-}
+/// What only this machine or the target knows: each value with what it is.
+pub type Candidates = Vec<(String, String)>;
 
 /// What is known to be wanted at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// Where the app runs.
-    Target,
+    /// Where the app runs, or a word behind a flag of it.
+    Target(TargetPart),
     /// A port.
     Forward,
     /// A directory of the target.
     Directory,
+    /// A directory here.
+    Folder,
+}
+
+/// A word of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPart {
+    /// The workload.
+    Name,
+    /// `-c`: a container of this workload.
+    Container(String),
+    /// `-n`.
+    Namespace,
+    /// `--context`.
+    Context,
+    /// `--tier`.
+    Tier,
+    /// A flag.
+    Flag,
+}
+
+/// Which word of a target is being typed; what stands before it says so.
+fn target_part(word: &str) -> TargetPart {
+    let before = &word[..word.len() - last(word, " \t").len()];
+    let mut words = before.split_whitespace();
+    let Some(name) = words.next() else { return TargetPart::Name };
+    match words.next_back() {
+        Some("-c" | "--container") => TargetPart::Container(name.trim_matches('"').to_owned()),
+        Some("-n" | "--namespace") => TargetPart::Namespace,
+        Some("--context") => TargetPart::Context,
+        Some("--tier") => TargetPart::Tier,
+        Some("--agent-image") | None | Some(_) => TargetPart::Flag,
+    }
+}
+
+/// What stands behind the last of some separators.
+fn last<'a>(word: &'a str, separators: &str) -> &'a str {
+    word.rsplit(|part| separators.contains(part)).next().unwrap_or(word)
 }
 
 /// The place at a byte of a line.
@@ -118,32 +148,28 @@ impl Place {
             .chain(self.key.as_deref())
             .collect();
         match keys.as_slice() {
-            ["target"] if self.is_value => Some(Wanted::Target),
+            ["target"] if self.is_value => Some(Wanted::Target(target_part(&self.word))),
             ["forward"] => Some(Wanted::Forward),
             ["sync", "to"] | ["app", "cwd"] if self.is_value => Some(Wanted::Directory),
+            ["sync", "from"] if self.is_value => Some(Wanted::Folder),
             _ => None,
+        }
+    }
+
+    /// The part of the word that an offered value takes the place of.
+    pub fn token(&self) -> &str {
+        match self.wanted() {
+            Some(Wanted::Target(_)) => last(&self.word, " \t\"'"),
+            Some(Wanted::Forward) => last(&self.word, "[, \"'"),
+            _ => self.word.trim_start_matches(['"', '\'']),
         }
     }
 
     /// What may stand here.
     pub fn completions(&self, schema: &Value, candidates: &Candidates) -> Vec<CompletionItem> {
-        let mut items = Vec::new();
+        let offered = candidates.iter();
+        let mut items: Vec<_> = offered.map(|(text, what)| value(text, Some(what))).collect();
         let nodes = walk(schema, &self.path);
-        match self.wanted() {
-            Some(Wanted::Target) => {
-                let all = candidates.targets.iter();
-                items.extend(all.map(|target| value(target, Some("workload"))));
-                items.push(value("local:", Some("a directory of this machine")));
-            }
-            Some(Wanted::Forward) => {
-                let all = candidates.forwards.iter();
-                items.extend(all.map(|(spec, what)| value(spec, Some(what))));
-            }
-            Some(Wanted::Directory) => {
-                items.extend(candidates.directories.iter().map(|path| value(path, None)));
-            }
-            None => {}
-        }
         match &self.key {
             Some(key) if self.is_value => {
                 for node in walk_from(nodes, &[Step::Key(key.clone())]) {
@@ -232,11 +258,9 @@ mod tests {
     }
 
     fn labels(text: &str) -> Vec<String> {
-        let candidates = Candidates {
-            targets: vec!["deploy/api".into()],
-            forwards: vec![("8080".into(), "declared".into())],
-            directories: vec!["/app".into()],
-        };
+        // What it is asked for stands for what would be found.
+        let wanted = at(text).wanted().map(|wanted| (format!("{wanted:?}"), String::new()));
+        let candidates = wanted.into_iter().collect();
         let items = at(text).completions(&schema::config(), &candidates);
         items.into_iter().map(|item| item.label).collect()
     }
@@ -244,7 +268,11 @@ mod tests {
     #[test]
     fn keys_and_values_are_offered_where_they_belong() {
         assert_eq!(labels("|"), ["app", "debug", "forward", "strict_ports", "sync", "target"]);
-        assert_eq!(labels("target: d|"), ["deploy/api", "local:"]);
+        assert_eq!(labels("target: d|"), ["Target(Name)"]);
+        assert_eq!(labels("target: deploy/api |"), ["Target(Flag)"]);
+        assert_eq!(labels("target: deploy/api -c a|"), ["Target(Container(\"deploy/api\"))"]);
+        assert_eq!(labels("target: 'deploy/api -c a -n |"), ["Target(Namespace)"]);
+        assert_eq!(labels("target: deploy/api --context |"), ["Target(Context)"]);
         assert_eq!(labels("strict_ports: |"), ["true", "false"]);
         assert_eq!(labels("app:\n  c|"), ["command", "cwd", "env"]);
         assert_eq!(
@@ -253,10 +281,21 @@ mod tests {
         );
         assert_eq!(labels("sync:\n- from: .\n  on_change: |"), ["nothing", "restart"]);
         assert_eq!(labels("sync:\n  - on_change:\n      |"), ["nothing", "restart", "run"]);
-        assert_eq!(labels("sync:\n  - to: /|"), ["/app"]);
-        assert_eq!(labels("forward:\n  - |"), ["8080"]);
-        assert_eq!(labels("forward:\n- |"), ["8080"]);
-        assert_eq!(labels("target: x\n# y\n\nforward: [8|"), ["8080"]);
+        assert_eq!(labels("sync:\n  - to: /|"), ["Directory"]);
+        assert_eq!(labels("sync:\n  - from: s|"), ["Folder"]);
+        assert_eq!(labels("forward:\n  - |"), ["Forward"]);
+        assert_eq!(labels("forward:\n- |"), ["Forward"]);
+        assert_eq!(labels("target: x\n# y\n\nforward: [8|"), ["Forward"]);
+    }
+
+    #[test]
+    fn an_offer_takes_the_place_of_what_was_typed_of_it() {
+        let token = |text: &str| at(text).token().to_owned();
+        assert_eq!(token("target: deploy/a|"), "deploy/a");
+        assert_eq!(token("target: deploy/api -c a|"), "a");
+        assert_eq!(token("forward: [80, \"svc/d|"), "svc/d");
+        assert_eq!(token("sync:\n  - to: \"/ap|"), "/ap");
+        assert_eq!(token("sync:\n  - from: |"), "");
     }
 
     #[test]
@@ -270,7 +309,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_has_a_place(text in "[a:\\- \n#é]{0,40}", line in 0..9usize, byte in 0..50usize) {
-            place(&text, line, byte).completions(&schema::config(), &Candidates::default());
+            place(&text, line, byte).completions(&schema::config(), &Vec::new());
         }
     }
 }

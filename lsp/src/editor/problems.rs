@@ -56,6 +56,8 @@ pub struct Reader {
     python: Option<Vec<Place>>,
     /// The message above the frames, as most others tell it.
     headline: Option<String>,
+    /// A place that is told above its message, as Node tells what it cannot parse.
+    unparsed: Option<Place>,
     /// What rustc said above the place.
     rustc: Option<(Level, String)>,
     /// A Rust panic whose message is on the next line.
@@ -110,6 +112,9 @@ static PYTHON_END: Pattern = Pattern::new(
 static NODE_FRAME: Pattern = Pattern::new(
     r"^\s+at (?:.* \()?(?:file://)?(?P<path>/[^():]+|[A-Za-z]:\\[^():]+):(?P<line>\d+):(?P<col>\d+)\)?$",
 );
+/// Node's first line of a script that it cannot parse: no frame names the place.
+static NODE_UNPARSED: Pattern =
+    Pattern::new(r"^(?:file://)?(?P<path>/[^:]+\.[cm]?[jt]sx?):(?P<line>\d+)$");
 static JAVA_FRAME: Pattern = Pattern::new(
     r"^\s+at (?:[\w.$/]+//?)?(?P<class>[\w.$]+)\.[\w$<>]+\((?P<file>[\w$]+\.(?:java|kt|scala|groovy)):(?P<line>\d+)\)",
 );
@@ -127,15 +132,19 @@ static NATIVE_FRAME: Pattern = Pattern::new(
 static ASSERTION: Pattern = Pattern::new(
     r"^\S+: (?P<path>[^\s:]+):(?P<line>\d+): .*(?P<message>Assertion `.*' failed\.?)$",
 );
+/// UndefinedBehaviorSanitizer tells the place itself.
+static UNDEFINED: Pattern = Pattern::new(
+    r"^(?P<path>[^\s:]+\.\w+):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<message>runtime error: .+)$",
+);
 /// What stands above frames: `panic: …`, `TypeError: …`, `Exception in thread …`.
 static HEADLINE: Pattern = Pattern::new(
-    r"^(?:Uncaught )?(?P<message>(?:panic|fatal error): .+|Exception in thread .+|==\d+==\s*ERROR: .+|(?:[\w$.]+\.)?[A-Z]\w*(?:Error|Exception)\b.*)$",
+    r"^(?:Uncaught )?(?P<message>(?:panic|fatal error): .+|.*\bpanic serving .+|Exception in thread .+|==\d+==\s*ERROR: .+|(?:Caused by: |Suppressed: )?(?:[\w$]+\.)*(?:[A-Z]\w*)?(?:Error|Exception)\b.*)$",
 );
 
 impl Reader {
     /// Of what `teller` writes.
     pub fn new(teller: Teller) -> Self {
-        Self { teller, python: None, headline: None, rustc: None, panic: None }
+        Self { teller, python: None, headline: None, unparsed: None, rustc: None, panic: None }
     }
 
     /// The problems that this line tells of, with those before it.
@@ -156,12 +165,21 @@ impl Reader {
             self.panic = place(&found);
             return Vec::new();
         }
-        if let Some(found) = ASSERTION.captures(line) {
+        if let Some(found) = NODE_UNPARSED.captures(line) {
+            self.unparsed = place(&found);
+            return Vec::new();
+        }
+        if let Some(found) = ASSERTION.captures(line).or_else(|| UNDEFINED.captures(line)) {
             let place = place(&found);
             return place.map(|place| self.trace(place, &found["message"])).into_iter().collect();
         }
         if let Some(found) = HEADLINE.captures(line) {
             self.headline = Some(found["message"].to_owned());
+            // Of all other errors the frames tell the place, with the column.
+            let unparsed = self.unparsed.take().filter(|_| line.starts_with("SyntaxError"));
+            if let Some(place) = unparsed {
+                return vec![self.trace(place, &found["message"])];
+            }
         }
         // What a running program prints is no compiler's word.
         if self.teller == Teller::Hook { self.compiler(line) } else { Vec::new() }
@@ -172,6 +190,9 @@ impl Reader {
         if PYTHON_BEGIN.captures(line).is_some() {
             self.python = Some(Vec::new());
             return Some(Vec::new());
+        }
+        if self.python.is_none() && PYTHON_FRAME.captures(line).is_some() {
+            self.python = Some(Vec::new()); // a file that it cannot parse has no head
         }
         let frames = self.python.as_mut()?;
         if let Some(found) = PYTHON_FRAME.captures(line) {
@@ -337,6 +358,49 @@ mod tests {
             &["a.cpp:12 Trace Assertion `x > 0' failed."],
         );
         check("GET /a.py:3:4: error: none 200", &[]);
+    }
+
+    #[test]
+    fn rarer_forms_of_them_are_understood() {
+        let check = |text, expected: &[&str]| check(Teller::App, text, expected);
+        check(
+            "  File \"/app/s.py\", line 2\n    x = (\n        ^\nSyntaxError: '(' was never closed",
+            &["/app/s.py:2 Trace SyntaxError: '(' was never closed"],
+        );
+        check(
+            "/app/s.js:3\n\n\n\nSyntaxError: Unexpected end of input\n    at wrapSafe \
+             (node:internal/modules/cjs/loader:1464:18)",
+            &["/app/s.js:3 Trace SyntaxError: Unexpected end of input"],
+        );
+        check(
+            "file:///app/p.mjs:2\n  throw new Error(\"no\");\n        ^\n\nError: no\n    \
+             at g (file:///app/p.mjs:2:9)\n    at file:///app/p.mjs:4:7",
+            &["/app/p.mjs:2:9 Trace Error: no", "/app/p.mjs:4:7 Trace Error: no"],
+        );
+        check(
+            "2026/11/25 17:02:31 http: panic serving 127.0.0.1:49390: boom\ngoroutine 7 [running]:\n\
+             panic({0x6e1400?, 0x775250?})\n\t/usr/local/go/src/runtime/panic.go:860 +0x13a\n\
+             main.main.func1({0x1?, 0x2?}, 0x0?)\n\t/app/main.go:10 +0x25",
+            &[
+                "/usr/local/go/src/runtime/panic.go:860 Trace 2026/11/25 17:02:31 http: panic \
+                 serving 127.0.0.1:49390: boom",
+                "/app/main.go:10 Trace 2026/11/25 17:02:31 http: panic serving \
+                 127.0.0.1:49390: boom",
+            ],
+        );
+        check(
+            "java.lang.IllegalStateException: no\n\tat com.acme.Api.run(Api.java:8)\n\
+             Caused by: java.lang.NullPointerException: null\n\tat com.acme.Api.run(Api.java:6)\n\
+             \t... 1 more",
+            &[
+                "com/acme/Api.java:8 Trace java.lang.IllegalStateException: no",
+                "com/acme/Api.java:6 Trace Caused by: java.lang.NullPointerException: null",
+            ],
+        );
+        check(
+            "u.cpp:3:14: runtime error: index 6 out of bounds for type 'int [3]'",
+            &["u.cpp:3:14 Trace runtime error: index 6 out of bounds for type 'int [3]'"],
+        );
     }
 
     proptest! {

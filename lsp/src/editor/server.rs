@@ -1,7 +1,7 @@
 //! The language server protocol: converts, enqueues, returns. The only file that names
 //! the library which speaks it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use lsp_types::notification::Notification;
@@ -13,19 +13,19 @@ use tower_lsp::{Client, LanguageServer, LspService, Server, async_trait};
 
 use self::exit::{Ended, Exiting};
 use super::commands::NAMES;
-use super::documents::Encoding;
+use super::documents::{Encoding, column, column_offset};
 use super::jobs::Jobs;
-use super::manifest::Candidates;
 use super::session::{Input, Output, Session, path_of};
-use super::words::{self, Word};
-use super::{actions, lenses};
+use super::{actions, hosts, lenses, words};
 use crate::config::schema;
 use crate::face::error::FaceError;
 use crate::runtime::{Dirs, Workspace};
+use crate::status::FailureCode;
 
 mod ask;
 mod exit;
 mod frames;
+mod navigate;
 mod target;
 mod work;
 
@@ -103,8 +103,23 @@ struct Editor {
     refreshes_lenses: bool,
     /// Whether it has a view of its own for what commands answer.
     has_views: bool,
+    /// Which it is, where it said so.
+    face: String,
     /// session --outputs--> client, once it is initialized
     output_rx: std::sync::Mutex<Option<mpsc::Receiver<Output>>>,
+}
+
+impl Editor {
+    /// How this editor names paths of the target, where it opens them.
+    fn remote_uri(&self, root: &Path) -> Option<navigate::Remote> {
+        let before = match self.face.as_str() {
+            "vscode" => "towline:".to_owned(),
+            // Two workspaces in one editor are told apart.
+            "nvim" => format!("towline://{}", root.file_name()?.to_str()?),
+            _ => return None,
+        };
+        Some(Arc::new(move |path| format!("{before}{path}").parse().ok()))
+    }
 }
 
 impl Face {
@@ -142,6 +157,19 @@ impl Face {
         };
         Workspace::find(&self.dirs, self.chosen.as_deref(), &start, is_root)
             .map_err(|error| failed(&error.into()))
+    }
+
+    /// A failure with what to do in this editor, where the command line's words would not
+    /// help.
+    fn advised(&self, error: FaceError) -> FaceError {
+        if error.0.code != FailureCode::NotUp {
+            return error;
+        }
+        error.help(match self.editor.get().map(|editor| editor.face.as_str()) {
+            Some("vscode") => "connect first: `Towline: Connect`",
+            Some("nvim") => "connect first: `:Towline connect`",
+            _ => "bring it up first: the command `towline.up`, or `towline up` in a terminal",
+        })
     }
 
     /// Tells the user; for editors without a view of their own.
@@ -184,6 +212,11 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
             trigger_characters: Some([":", " ", "-", "/"].map(str::to_owned).to_vec()),
             ..Default::default()
         }),
+        definition_provider: Some(OneOf::Left(true)),
+        document_link_provider: Some(DocumentLinkOptions {
+            resolve_provider: Some(false),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: NAMES.iter().map(|(name, _)| (*name).to_owned()).collect(),
@@ -221,6 +254,7 @@ impl LanguageServer for Face {
                 .and_then(|workspace| workspace.code_lens.as_ref()?.refresh_support)
                 .unwrap_or(false),
             has_views: matches!(options["face"].as_str(), Some("vscode" | "nvim")),
+            face: options["face"].as_str().unwrap_or_default().to_owned(),
             output_rx: std::sync::Mutex::new(Some(output_rx)),
         };
         if self.editor.set(editor).is_err() {
@@ -279,9 +313,15 @@ impl LanguageServer for Face {
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
-        let CodeActionParams { text_document, context, .. } = params;
+        let CodeActionParams { text_document, context, range, .. } = params;
         let session = &self.editor()?.session;
-        Ok(session.look(move |facts, _| actions::at(&text_document.uri, &context, facts)).await)
+        let found = session.look(move |facts, documents| {
+            let uri = &text_document.uri;
+            let mut found = actions::at(uri, &context, facts);
+            found.extend(actions::ports(uri, range, &context, facts, documents));
+            found
+        });
+        Ok(found.await)
     }
 
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
@@ -299,11 +339,18 @@ impl LanguageServer for Face {
         let Some(place) = self.manifest_place(text_document.uri, position).await? else {
             return Ok(None);
         };
-        let candidates = match place.wanted() {
-            Some(wanted) => self.candidates(wanted, &place.word).await?,
-            None => Candidates::default(),
-        };
-        Ok(Some(CompletionResponse::Array(place.completions(&schema::config(), &candidates))))
+        let candidates = self.candidates(&place).await?;
+        let mut items = place.completions(&schema::config(), &candidates);
+        // Editors know other words than targets and paths are.
+        let token = place.token();
+        let typed = column(token, token.len(), self.editor()?.session.encoding);
+        let start = Position { character: position.character.saturating_sub(typed), ..position };
+        for item in items.iter_mut().take(candidates.len()) {
+            let range = Range { start, end: position };
+            let edit = TextEdit { range, new_text: item.label.clone() };
+            item.text_edit = Some(CompletionTextEdit::Edit(edit));
+        }
+        Ok(Some(CompletionResponse::Array(items)))
     }
 
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
@@ -317,28 +364,36 @@ impl LanguageServer for Face {
         }
         let session = &self.editor()?.session;
         let encoding = session.encoding;
-        let word = session.look(move |facts, documents| {
-            if !facts.is_up() {
-                return None;
-            }
-            let word = words::at(&documents.get(&uri)?.text, position, encoding)?;
-            let said = match &word {
-                Word::Host(host, port) => Some(words::host(facts, host, *port)),
-                Word::Variable(_) => None,
-            };
-            Some((word, said))
+        let words = session.look(move |facts, documents| {
+            let text = &documents.get(&uri).filter(|_| facts.is_up())?.text;
+            let line = text.lines().nth(position.line as usize)?;
+            let byte = column_offset(line, position.character, encoding);
+            Some((hosts::at(line, byte, facts), words::variable(text, position, encoding)))
         });
-        Ok(match word.await.flatten() {
-            Some((Word::Variable(name), _)) => self.variable(&name).await.map(hover),
-            Some((_, said)) => said.map(hover),
-            None => None,
+        Ok(match words.await.flatten() {
+            Some((Some(host), _)) => self.host(host).await?.map(hover),
+            Some((None, Some(name))) => self.variable(&name).await.map(hover),
+            _ => None,
         })
+    }
+
+    async fn goto_definition(
+        &self,
+        params: GotoDefinitionParams,
+    ) -> Result<Option<GotoDefinitionResponse>> {
+        let TextDocumentPositionParams { text_document, position } =
+            params.text_document_position_params;
+        self.definition(text_document.uri, position).await
+    }
+
+    async fn document_link(&self, params: DocumentLinkParams) -> Result<Option<Vec<DocumentLink>>> {
+        self.links(params.text_document.uri).await
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
         let argument = params.arguments.into_iter().next().unwrap_or_default();
         let answer = self.command(&params.command, argument).await;
-        answer.map(Some).map_err(|error| failed(&error))
+        answer.map(Some).map_err(|error| failed(&self.advised(error)))
     }
 }
 

@@ -3,19 +3,25 @@
 //! what the editor is to see leaves by another. Waits for nobody.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lsp_types::{Diagnostic, TextDocumentContentChangeEvent, Url};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::diagnostics;
 use super::documents::{Documents, Encoding};
 use super::facts::{Conflict, Facts};
+use super::live::{self, Live};
 use super::problems::Problem;
+use super::references;
+use crate::cluster::contexts::{self, Context};
 use crate::config;
+use crate::face::client::Client;
+use crate::hub::api::Request;
 use crate::runtime::{CONFIG_NAME, Workspace};
+use crate::target::Target;
 
 /// Inputs that wait; who has more waits, too.
 const INPUTS_MAX: usize = 1024;
@@ -35,6 +41,8 @@ pub enum Input {
     Status(Option<Value>, Vec<Conflict>),
     /// What the output tells of now.
     Problems(Vec<Problem>),
+    /// What the cluster has.
+    Live(Live),
     /// Somebody looks.
     Look(Look),
 }
@@ -86,8 +94,11 @@ impl Session {
         let (input_tx, input_rx) = mpsc::channel(INPUTS_MAX);
         let facts = Facts { root: workspace.root.clone(), ..Facts::default() };
         let documents = Documents::new(encoding);
-        let state = State { facts, documents, shown: BTreeMap::new(), greeted: false, output_tx };
+        let (place_tx, place_rx) = watch::channel(None);
+        let state =
+            State { facts, documents, shown: BTreeMap::new(), greeted: false, output_tx, place_tx };
         tokio::spawn(state.run(input_rx));
+        tokio::spawn(live::follow(place_rx, input_tx.clone()));
         tokio::spawn(super::watch::follow(workspace.clone(), input_tx.clone()));
         Self { input_tx, workspace, encoding }
     }
@@ -109,6 +120,21 @@ impl Session {
         self.say(Input::Look(look)).await;
         seen_rx.await.ok()
     }
+
+    /// Where a local file is on the target, by the hub's word where it has not come yet:
+    /// who has just brought something up asks at once.
+    pub async fn remote_of(&self, file: &Path) -> Option<String> {
+        let seen = file.to_owned();
+        let known = self.look(move |facts, _| facts.remote_of(&seen)).await.flatten();
+        if known.is_some() {
+            return known;
+        }
+        let client = Client::connect(&self.workspace).await.ok()?;
+        let status = client.ask(Request::Status { watch: false }, |_| {}).await.ok()?;
+        let mut facts = Facts::default();
+        facts.told(Some(status));
+        facts.remote_of(file)
+    }
 }
 
 struct State {
@@ -119,6 +145,8 @@ struct State {
     /// Whether the editor knows anything yet.
     greeted: bool,
     output_tx: mpsc::Sender<Output>,
+    /// session --where to look--> live
+    place_tx: watch::Sender<Option<live::Place>>,
 }
 
 impl State {
@@ -142,6 +170,10 @@ impl State {
                 Input::Status(raw, conflicts) => self.told(raw, conflicts).await,
                 Input::Problems(problems) => {
                     self.facts.problems = problems;
+                    self.show().await;
+                }
+                Input::Live(live) => {
+                    self.facts.live = Some(live);
                     self.show().await;
                 }
                 Input::Look(look) => look(&self.facts, &self.documents),
@@ -170,11 +202,26 @@ impl State {
             Some(document) => Ok(Some(document.text.clone())),
             None => config::file::text(&path),
         };
-        self.facts.config_error = match text {
-            Ok(Some(text)) => config::asked::mistake(&self.facts.root, &text),
-            Ok(None) => None,
-            Err(error) => Some((1, 1, error.to_string())),
+        (self.facts.config, self.facts.config_error) = match text {
+            Ok(Some(text)) => {
+                let mistake = config::asked::mistake(&self.facts.root, &text);
+                (Some(text), mistake)
+            }
+            Ok(None) => (None, None),
+            Err(error) => (None, Some((1, 1, error.to_string()))),
         };
+        self.point();
+    }
+
+    /// Has the cluster looked at, where the file points to another place of it.
+    fn point(&self) {
+        let text = self.facts.config.as_deref().filter(|_| self.facts.is_up());
+        let place = text.and_then(|text| live::place(&references::all(text)));
+        self.place_tx.send_if_modified(|now| {
+            let is_new = *now != place;
+            *now = place;
+            is_new
+        });
     }
 
     async fn told(&mut self, raw: Option<Value>, conflicts: Vec<Conflict>) {
@@ -184,7 +231,11 @@ impl State {
         self.greeted = true;
         let before = (self.facts.status.clone(), self.facts.conflicts.len());
         self.facts.told(raw);
+        if self.facts.status.target != before.0.target {
+            self.facts.namespace = namespace(self.facts.status.target.as_deref());
+        }
         self.facts.conflicts = conflicts;
+        self.point();
         if !self.facts.is_up() {
             self.facts.problems.clear();
         }
@@ -220,6 +271,20 @@ impl State {
     async fn put(&self, output: Output) {
         let _ = self.output_tx.send(output).await; // the editor is gone
     }
+}
+
+/// The namespace that a target means without naming it: that of its context.
+fn namespace(target: Option<&str>) -> Option<String> {
+    let Target::Workload(workload) = Target::parse(target?, "/".as_ref()).ok()? else {
+        return None;
+    };
+    let contexts = contexts::all().ok()?; // a small file, as the configuration is
+    let is_it = |context: &&Context| match &workload.context {
+        Some(name) => context.name == *name,
+        None => context.current,
+    };
+    let context = contexts.iter().find(is_it)?;
+    Some(context.namespace.clone().unwrap_or_else(|| "default".to_owned()))
 }
 
 /// The file of a `file:` address.

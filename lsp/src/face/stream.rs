@@ -29,6 +29,7 @@ pub fn failure(error: &WireError) -> Failure {
         ErrorCode::BadRequest => FailureCode::Usage,
         ErrorCode::Stale => FailureCode::Conflict,
         ErrorCode::Unreachable => FailureCode::Unreachable,
+        ErrorCode::NotFound => FailureCode::NotFound,
         _ => FailureCode::Failure,
     };
     let failure = Failure::new(code, error.message.clone());

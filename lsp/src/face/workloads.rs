@@ -74,7 +74,15 @@ pub fn workspaces(ours: &[(String, Target)], row: &Row, namespace: &str) -> Vec<
 
 impl From<ClusterError> for FaceError {
     fn from(error: ClusterError) -> Self {
-        Self(Failure::new(FailureCode::Unreachable, error.to_string()))
-            .help("`kubectl config get-contexts` shows what there is; choose with --context and -n")
+        let help = match &error {
+            ClusterError::Config(_) | ClusterError::Client(_) => {
+                "set KUBECONFIG or write ~/.kube/config, as for kubectl; a directory of this \
+                 machine (local:DIR) needs none"
+            }
+            _ => {
+                "`kubectl config get-contexts` shows what there is; choose a context and a namespace"
+            }
+        };
+        Self(Failure::new(FailureCode::Unreachable, error.to_string())).help(help)
     }
 }

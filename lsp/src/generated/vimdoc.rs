@@ -46,6 +46,13 @@ const VERBS: &[Verb] = &[
     ),
     verb("forward list", "", &[", in the |quickfix| window. |gx| on a line opens its address."]),
     verb("forward remove", "{port} ...", &[", named as it was written or by its local port."]),
+    verb(
+        "open",
+        "[{port}]",
+        &["Opens the link under the cursor: a folder, a file or a forwarded port that \
+        `towline.yaml` names, the local end of a `host:port` in source. Else a forward in the \
+        browser, named as it was written or by its local port."],
+    ),
     verb("sync pause", "[{name}]", &[", for one sync or for all."]),
     verb(
         "sync resume",
@@ -56,6 +63,12 @@ const VERBS: &[Verb] = &[
     verb("sync wait", "[{name}]", &["A message says so."]),
     verb("sync why", "[{path}]", &[", or for the current file."]),
     verb("sync undo", "[{path}]", &[", at all or at a path."]),
+    verb(
+        "sync ignore",
+        "[{path}]",
+        &["Never syncs a path, or the current file, any more: writes it into .gitignore, after a \
+        question."],
+    ),
     verb(
         "conflicts",
         "",
@@ -103,6 +116,12 @@ const VERBS: &[Verb] = &[
         directory. `:w` writes it there, but not over what somebody wrote since it was read; \
         `:w!` does. A directory is listed: <CR> opens an entry, `-` goes up."],
     ),
+    verb("ps", "[--all]", &[", in a |terminal| buffer."]),
+    verb(
+        "debug",
+        "[{process}]",
+        &[", which is a name or the id that |:Towline-ps| shows, in a |terminal| buffer."],
+    ),
     verb("doctor", "[--fix]", &["; see also |towline-health|."]),
 ];
 
@@ -115,9 +134,7 @@ const ELSEWHERE: &[&str] = &[
     "sync list",      // :Towline status
     "sync conflicts", // :Towline conflicts
     "sync resolve",   // :Towline keep
-    "dap",            // dap_adapter()
-    "debug",          // a debugger's client asks for the process
-    "ps",
+    "dap",            // a debug client starts it
     "demo",
     "completions",
     "man",

@@ -82,6 +82,11 @@ pub enum Request {
     },
     /// One look at the target's files, or one change of their names; raw.
     Files(FilesRequest),
+    /// What a host's name is from the target; raw.
+    Resolve {
+        /// The name.
+        host: String,
+    },
     /// The target's processes, or all that can be seen there; raw.
     Processes {
         /// All.

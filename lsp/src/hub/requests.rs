@@ -102,9 +102,9 @@ pub async fn sync(
             agreed(&syncs)?;
             Ok(states(handle, name))
         }
-        SyncAction::Why(ref path) => {
-            let why = first(&syncs, &action).await?;
-            Ok(documents::of(&documents::Explained { path: path.clone(), why }))
+        SyncAction::Why(_) => {
+            let (path, why) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Explained { path, why }))
         }
         SyncAction::Conflicts => {
             let mut conflicts = Vec::new();
@@ -121,12 +121,13 @@ pub async fn sync(
             }
             Ok(documents::of(&documents::Conflicts { conflicts }))
         }
-        SyncAction::Resolve(ref path, keep) => {
-            first(&syncs, &action).await?;
-            Ok(documents::of(&documents::Resolved { resolved: path.clone(), kept: keep }))
+        SyncAction::Resolve(_, keep) => {
+            let (resolved, _) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Resolved { resolved, kept: keep }))
         }
         SyncAction::Undo(_) => {
-            Ok(documents::of(&documents::Undone { undone: first(&syncs, &action).await? }))
+            let (_, undone) = first(&syncs, &action).await?;
+            Ok(documents::of(&documents::Undone { undone }))
         }
     }
 }
@@ -177,8 +178,9 @@ fn named(handle: &Handle, name: Option<&str>) -> Result<Vec<Sync>, Failure> {
     }
 }
 
-/// What the first sync that knows an answer says; else what the last one said.
-async fn first(syncs: &[Sync], action: &SyncAction) -> Result<String, Failure> {
+/// What the first sync that knows an answer says, behind the path as that sync has it;
+/// else what the last one said.
+async fn first(syncs: &[Sync], action: &SyncAction) -> Result<(String, String), Failure> {
     let mut last = Failure::new(FailureCode::Failure, "there is no sync in this workspace")
         .help("add one: `towline up --replace ... --sync .:/app`");
     for sync in syncs {
@@ -196,7 +198,13 @@ async fn first(syncs: &[Sync], action: &SyncAction) -> Result<String, Failure> {
             _ => return Err(last),
         };
         match result {
-            Ok(text) => return Ok(text),
+            Ok(text) => {
+                let path = match action {
+                    SyncAction::Why(path) | SyncAction::Resolve(path, _) => path,
+                    _ => return Ok((String::new(), text)),
+                };
+                return Ok((sync.named(path).await.map_err(failure)?, text));
+            }
             Err(error) => last = failure(error),
         }
     }

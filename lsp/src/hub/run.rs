@@ -115,6 +115,7 @@ pub async fn run(
         exiting: false,
         after: Vec::new(),
     };
+    forget_shown(&hub.workspace); // of a hub that was killed
     tracing::info!(workspace = %hub.workspace.root.display(), "the hub is up");
     hub.perform(effects).await;
     hub.settle().await;
@@ -259,6 +260,7 @@ impl Hub {
 
     fn exit(&mut self) {
         self.exiting = true;
+        forget_shown(&self.workspace);
         let _ = std::fs::remove_file(self.workspace.socket());
         if self.state.settings().is_none() && !self.workspace.settings().exists() {
             remove_state(&self.workspace);
@@ -286,6 +288,11 @@ pub fn bind(workspace: &Workspace) -> Result<UnixListener, RuntimeError> {
     let path = workspace.socket();
     let _ = std::fs::remove_file(&path); // there is none after a clean end
     UnixListener::bind(&path).map_err(|source| RuntimeError::File { path, source })
+}
+
+/// Removes what an editor was shown of the target: nobody else does.
+fn forget_shown(workspace: &Workspace) {
+    let _ = std::fs::remove_dir_all(workspace.shown_dir()); // mostly there is none
 }
 
 /// Removes all that a workspace keeps on this machine, but for its lock.

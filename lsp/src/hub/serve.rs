@@ -11,6 +11,7 @@ use protocol::wire::app::Logs;
 use protocol::wire::copy::Copy;
 use protocol::wire::debug::OpenProcesses;
 use protocol::wire::exec::{Exec, WindowSize};
+use protocol::wire::port::Resolve;
 use protocol::wire::stream::Open;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
@@ -179,6 +180,7 @@ impl Face {
             }
             Request::Logs { tail, follow } => self.raw(Open::Logs(Logs { tail, follow })).await,
             Request::Files(files) => self.raw(Open::Files(requests::files(files))).await,
+            Request::Resolve { host } => self.raw(Open::Resolve(Resolve { host })).await,
             Request::Processes { all } => self.raw(Open::Processes(OpenProcesses { all })).await,
             Request::Debug(wanted) => {
                 self.connection().await.map(|connection| Outcome::Debug(connection, wanted))

@@ -106,7 +106,7 @@ fn priority(open: &Open) -> Priority {
     match open {
         Open::Control(_) => Priority::Control,
         Open::Dial(_) | Open::Logs(_) => Priority::Proxied,
-        Open::Exec(_) | Open::App(_) | Open::Files(_) => Priority::Terminal,
+        Open::Exec(_) | Open::App(_) | Open::Files(_) | Open::Resolve(_) => Priority::Terminal,
         Open::Processes(_) | Open::Debug(_) | Open::Source(_) => Priority::Terminal,
         Open::Copy(_) | Open::Upload(_) => Priority::Bulk,
         Open::Sync(_) | Open::SyncApply(_) | Open::SyncFetch(_) | Open::SyncAsk(_) => {

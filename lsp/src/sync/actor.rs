@@ -26,6 +26,8 @@ mod command;
 mod sides;
 mod tell;
 
+use sides::Slot;
+
 /// Inputs taken before what they lead to is done: enough to fill a batch.
 const BURST_MAX: usize = 1024;
 
@@ -36,6 +38,7 @@ pub(super) enum Command {
     Resume(Resume, oneshot::Sender<Result<(), SyncError>>),
     Wait(oneshot::Sender<Result<(), SyncError>>),
     Why(String, oneshot::Sender<Result<String, SyncError>>),
+    Named(String, oneshot::Sender<Result<String, SyncError>>),
     Conflicts(oneshot::Sender<Vec<Conflict>>),
     Resolve(String, Keep, oneshot::Sender<Result<(), SyncError>>),
     Undo(Option<String>, oneshot::Sender<Result<String, SyncError>>),
@@ -87,21 +90,6 @@ enum Input {
     Done(Done),
     Observed(Side, Option<Observation>),
     Nothing,
-}
-
-/// One side's replica.
-#[derive(Default)]
-struct Slot {
-    replica: Option<Arc<dyn Replica>>,
-    /// replica --observations--> actor
-    observed_rx: Option<mpsc::Receiver<Observation>>,
-    generation: u64,
-    opening: bool,
-    reopen_at: Option<Instant>,
-    failures: u32,
-    halted: Option<String>,
-    /// The root was lost: another tree in its place is not taken for it.
-    was_lost: bool,
 }
 
 /// A face that waits until everything is settled.

@@ -88,7 +88,7 @@ fn sessions() {
 #[test]
 fn uploads() {
     let open = OpenUpload { name: text("d"), digest: text("0") };
-    check(&Open::Upload(open), "8210818261646130");
+    check(&Open::Upload(open), "8211818261646130");
     check(&UploadPiece::File { path: text("p"), bytes: vec![4] }, "82008261704104");
     check(&UploadPiece::End, "820180");
     check(&Uploaded::There(text("/a")), "820081622f61");

@@ -23,6 +23,23 @@ pub struct Dial {
     pub name: Option<String>,
 }
 
+/// What a name is from where the agent is. The answer is [`Resolved`], behind
+/// [`Opened::Ok`](super::stream::Opened).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Resolve {
+    /// The name.
+    #[n(0)]
+    pub host: String,
+}
+
+/// The addresses of a name, best first, never none.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Resolved {
+    /// As they are written.
+    #[n(0)]
+    pub addresses: Vec<String>,
+}
+
 /// The transport of a forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]

@@ -14,7 +14,7 @@ use super::app::{AppCommand, AppReply, AppRequest, LogLine, LogSource, Logs};
 use super::copy::{Attributes, Copy, Piece, Verdict};
 use super::exec::{Exec, Exit, Input, Output, WindowSize};
 use super::files::{Facts, FileKind, Files, FilesReply, Match, Named, Search};
-use super::port::{Datagram, Dial, Protocol};
+use super::port::{Datagram, Dial, Protocol, Resolve, Resolved};
 use super::stream::{Open, Opened};
 use crate::error::{ErrorCode, WireError};
 use crate::path::RelPath;
@@ -50,6 +50,8 @@ fn ports() {
     let named = Dial { host: "db".to_string(), port: 0, protocol: Protocol::Tcp, name };
     check(&Open::Dial(named), "820181846264620000627067");
     check(&Datagram(vec![0, 255]), "4200ff");
+    check(&Open::Resolve(Resolve { host: "db".to_string() }), "82108181626462");
+    check(&Resolved { addresses: words(&["::1"]) }, "8181633a3a31");
     check(&Opened::Ok, "820080");
     let refused = WireError::new(ErrorCode::ConnectionRefused, "no");
     check(&Opened::Refused(refused), "8201818204626e6f");
@@ -132,6 +134,7 @@ proptest! {
         let _ = minicbor::decode::<AppReply>(&bytes);
         let _ = minicbor::decode::<LogLine>(&bytes);
         let _ = minicbor::decode::<Datagram>(&bytes);
+        let _ = minicbor::decode::<Resolved>(&bytes);
         let _ = minicbor::decode::<Piece>(&bytes);
         let _ = minicbor::decode::<Verdict>(&bytes);
     }

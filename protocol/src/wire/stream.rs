@@ -16,7 +16,8 @@
 //! | 13 | processes | hub, per look at the target's processes |
 //! | 14 | debug | hub, per DAP connection |
 //! | 15 | source | hub, per source file that is only on the target |
-//! | 16 | upload | hub, per debug adapter that it brings |
+//! | 16 | resolve | hub, per look at a host's name |
+//! | 17 | upload | hub, per debug adapter that it brings |
 
 use minicbor::{Decode, Encode};
 
@@ -68,8 +69,11 @@ pub enum Open {
     /// One source file as a process sees it.
     #[n(15)]
     Source(#[n(0)] debug::OpenSource),
-    /// A debug adapter for the target.
+    /// The addresses of a name.
     #[n(16)]
+    Resolve(#[n(0)] port::Resolve),
+    /// A debug adapter for the target.
+    #[n(17)]
     Upload(#[n(0)] debug::OpenUpload),
 }
 

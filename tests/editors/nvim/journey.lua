@@ -67,7 +67,7 @@ for _, app in ipairs({ "app.py", "app.sh" }) do
 end
 world.write_here(here("page.txt"), "first\n")
 world.write_here(here("notes.txt"), "one\ntwo\nthree\n")
-vim.fn.mkdir(here(".git"))
+vim.fn.mkdir(here(".git"), "p")
 
 -- Start.
 local starts = {}
@@ -327,6 +327,34 @@ hears("forward add is told", tostring(extra))
 check.eventually("the new forward works", function()
   return world.page("127.0.0.1:" .. extra, "/page.txt"):find("mine")
 end)
+local opened
+local ui_open = vim.ui.open
+vim.ui.open = function(url)
+  opened = url
+end
+run("open " .. extra)
+check.same("a forward is opened in the browser", opened, ("http://127.0.0.1:%d/"):format(extra))
+world.write_here(here("client.py"), ("get('http://localhost:%d/')\n"):format(app_port))
+vim.cmd.edit(here("client.py"))
+vim.fn.search("localhost")
+check.eventually("its file is attached", function()
+  return vim.lsp.get_clients({ name = "towline", bufnr = 0 })[1]
+end)
+opened = nil
+run("open")
+check.that(
+  "the link under the cursor is the local end",
+  opened and opened:find("//localhost:"),
+  opened
+)
+vim.ui.open = ui_open
+hears = hearing()
+local _, restore_ignore = answer({ "Write it into .gitignore" })
+run("sync ignore client.py")
+hears("ignore is told, after a question", "/client.py is not synced any more")
+restore_ignore()
+check.same("it is in .gitignore", world.read_here(here(".gitignore")), "/client.py\n")
+vim.cmd.edit(here("page.txt"))
 run("forward list")
 check.eventually("forwards are listed in the quickfix window", function()
   return vim.bo.buftype == "quickfix" and #vim.fn.getqflist() == 2, vim.fn.getqflist()
@@ -374,6 +402,10 @@ world.page(address, "/not-there.txt")
 terminal_says("and follow it", "not%-there.txt")
 vim.cmd.bwipeout({ bang = true })
 
+run("ps")
+terminal_says("the processes are listed", "ATTACH")
+run("debug nobody")
+terminal_says("a process that is not there is said so", "nobody")
 run("doctor")
 terminal_says("doctor answers", "leftovers")
 vim.cmd.bwipeout({ bang = true })

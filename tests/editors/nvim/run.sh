@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The journey in a real Neovim: installs it, makes a workspace and a target, runs
+# The layout of the Lua, then the journey in a real Neovim: installs it, makes a workspace and a target, runs
 # the test files inside. `towline` and `towline-agent` are those of the PATH.
 #
 # usage: run.sh [DIR]     DIR keeps the Neovim between runs
@@ -14,7 +14,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 for program in towline towline-agent; do
   command -v "$program" >/dev/null || { echo "$program is not on the PATH" >&2; exit 2; }
 done
-nvim=$("$here/install.sh" "${1:-${TMPDIR:-/tmp}/towline-nvim}")
+dir=${1:-${TMPDIR:-/tmp}/towline-nvim}
+"$here/style.sh" "$dir"
+nvim=$("$here/install.sh" "$dir")
 
 # Short, for a socket's path has no room for more.
 scratch=$(mktemp -d /tmp/nvim-XXXXXX)

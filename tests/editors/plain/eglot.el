@@ -12,8 +12,9 @@
 (require 'eglot)
 (require 'json)
 
-;; The line of the README.
-(add-to-list 'eglot-server-programs '(text-mode . ("towline" "lsp")))
+;; The lines of the README.
+(add-to-list 'auto-mode-alist '("/towline\\.yaml\\'" . conf-colon-mode))
+(add-to-list 'eglot-server-programs '((text-mode conf-colon-mode) . ("towline" "lsp")))
 
 (setq eglot-confirm-server-initiated-edits nil
       jsonrpc-default-request-timeout 30)
@@ -66,6 +67,33 @@
                       (string-match-p "conflict" (flymake-diagnostic-text diagnostic)))
                     (flymake-diagnostics)))
 
+(defun act (pattern)
+  "Choose the code action at point whose title matches PATTERN, as a person does."
+  (cl-letf (((symbol-function 'completing-read)
+             (lambda (_prompt choices &rest _)
+               (or (cl-find-if (lambda (title) (string-match-p pattern title))
+                               (mapcar (lambda (choice) (if (consp choice) (car choice) choice))
+                                       choices))
+                   (fail (concat "there is a code action " pattern) choices)))))
+    (let ((last-nonmenu-event t))
+      (call-interactively #'eglot-code-actions))))
+
+(defun by-the-file ()
+  "Connect and disconnect by the actions of `towline.yaml' alone."
+  (put-file (concat shop "towline.yaml")
+            (format "target: local:%s\nsync:\n  - from: .\n    to: /app\n"
+                    (directory-file-name there)))
+  (delete-directory (concat there "app") t)
+  (with-current-buffer (find-file-noselect (concat shop "towline.yaml"))
+    (switch-to-buffer (current-buffer))
+    (check "towline.yaml has a server" (eglot-current-server) major-mode)
+    (act "Connect as this file says")
+    (check "the action connects" (file-exists-p (concat there "app/towline.yaml")))
+    (act "Disconnect")
+    (check "and another one disconnects"
+           (null (plist-get (execute 'towline.status) :target)) (execute 'towline.status))
+    (set-buffer-modified-p nil)))
+
 (defun journey ()
   "All of it, in the order of the day."
   (with-current-buffer (find-file-noselect (concat shop "notes.txt"))
@@ -99,14 +127,7 @@
       (goto-char (flymake-diagnostic-beg (car found)))
       (check "it stands at the line that differs" (= (line-number-at-pos) 2) (line-number-at-pos)))
 
-    (cl-letf (((symbol-function 'completing-read)
-               (lambda (_prompt choices &rest _)
-                 (or (cl-find-if (lambda (title) (string-match-p "keep mine" title))
-                                 (mapcar (lambda (choice) (if (consp choice) (car choice) choice))
-                                         choices))
-                     (fail "there is a code action that keeps mine" choices)))))
-      (let ((last-nonmenu-event t))
-        (call-interactively #'eglot-code-actions)))
+    (act "keep mine")
     (eventually "the code action keeps mine"
                 (lambda () (equal (content-of (concat there "app/notes.txt")) "one\nmine\nthree\n")))
     (eventually "the diagnostic is gone" (lambda () (null (conflicts))))
@@ -121,6 +142,7 @@
       (check "towline.exec gives the output" (equal (plist-get answer :stdout) "hello\n") answer))
     (let ((answer (execute 'towline.down)))
       (check "towline.down tells what ended" (> (length (plist-get answer :ended)) 0) answer))
+    (by-the-file)
     (eglot-shutdown (eglot-current-server))))
 
 (condition-case problem (journey)

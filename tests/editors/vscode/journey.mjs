@@ -230,7 +230,6 @@ const steps = {
         await until("the target has it", () => place.read(place.note) === "edited remote\n");
         await code.command("Towline: Browse Target Files");
         await code.row("etc").waitFor();
-        await shot("files");
         const folder = dirname(place.note);
         const names = await code.ask(`
             const { Uri, workspace: { fs } } = vscode;
@@ -243,6 +242,30 @@ const steps = {
             return [names, Buffer.from((await fs.readFile(Uri.from({ scheme: "towline", path: ${JSON.stringify(place.note)} })))).toString()];
         `);
         if (JSON.stringify(names) !== JSON.stringify([["b"], "edited remote\n"])) throw new Error(`the target's files: ${JSON.stringify(names)}`);
+    },
+    "in their view, too": async () => {
+        const folder = dirname(place.note);
+        const there = (name) => place.read(`${folder}/${name}`);
+        // Room for the files: their view has the place of the other one.
+        await code.page.locator(".pane-header", { hasText: "Session" }).click();
+        await code.command("Towline: Focus on Target Files View");
+        await code.row(basename(folder)).click();
+        await code.row(basename(place.note)).waitFor();
+        await code.contextMenu(basename(folder), "New Target File");
+        await code.answer("New file", "made.conf");
+        await until("the file is there, and empty", () => there("made.conf") === "");
+        await code.contextMenu("made.conf", "Rename Target File");
+        await code.answer("New name", "renamed.conf");
+        await until("it has another name", () => there("renamed.conf") === "");
+        await code.contextMenu("renamed.conf", "Delete Target File");
+        await code.page.locator(".monaco-dialog-box a.monaco-button", { hasText: "Delete" }).click();
+        await code.row("renamed.conf").waitFor({ state: "detached" });
+        place.write(`${folder}/later.conf`, "later\n");
+        await code.command("Towline: Refresh Target Files");
+        await code.row("later.conf").waitFor();
+        await shot("files");
+        await code.command("Towline: Focus on Session View");
+        await code.row("in sync").waitFor();
     },
     "a text is looked for in files of the target": async () => {
         await code.command("Towline: Search in Target Files");
@@ -271,6 +294,16 @@ const steps = {
         await until("the address is in the clipboard", async () => (await code.ask("return vscode.env.clipboard.readText()")) === `localhost:${port}`);
         await code.statusBar(`${place.shown} · `).click();
         await code.choose("Towline: ", "Show the View");
+        await code.command("Towline: Show Menu");
+        await code.choose("Towline: ", "Show the View");
+        await code.row("in sync").waitFor();
+    },
+    "the language server starts again, which the output tells": async () => {
+        await code.command("Towline: Restart the Language Server");
+        await code.command("Towline: Show the Extension's Output");
+        await code.page.locator(".output-view .view-line", { hasText: "Server process exited" }).first().waitFor();
+        await code.statusBar(`${place.shown} · `).waitFor();
+        await code.command("View: Hide Panel");
     },
     "a port that is listened at is found, offered where one wants that, stopped and added": async () => {
         await code.command("Towline: Stop Forwarding Port");

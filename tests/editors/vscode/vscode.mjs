@@ -13,7 +13,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export const BUDGET_MS = 60_000;
 const POLL_MS = 50;
 /** What a key does is there by then, if it did anything. */
-const SOON_MS = 3_000;
+const SOON_MS = 10_000;
 
 /** Nothing that would ask, move or fetch by itself. */
 const SETTINGS = {
@@ -216,6 +216,16 @@ class VsCode {
         await row.waitFor();
         await input.fill(text);
         await row.waitFor();
+        await this.page.keyboard.press("Enter");
+    }
+
+    /** Chooses from the context menu of a row of a tree view. */
+    async contextMenu(row, title) {
+        await this.row(row).click({ button: "right" });
+        const item = (mark) => this.page.locator(`.monaco-menu .action-item${mark}`, { hasText: title }).first();
+        await item("").hover();
+        await item(".focused").waitFor();
+        // Not by a click: a menu takes none in its first moments, in which it may be the one that opened it.
         await this.page.keyboard.press("Enter");
     }
 

@@ -17,7 +17,7 @@ return {
     require("towline.float").open()
   end,
   ["towline.restart"] = function()
-    require("towline.verbs").restart.run({})
+    require("towline.up").restart({})
   end,
   ["towline.logs"] = function()
     require("towline.terminal").logs({})

@@ -65,15 +65,25 @@ local function items(root)
   end, places(root))
 end
 
----@type { id: integer, root: string }? the quickfix list that follows the status
+---@type { id: integer, root: string, items: table[] }? the quickfix list that follows
 local listed
+
+--- Shows what is in conflict now, if it is something else.
+local function refresh()
+  local now = listed and items(listed.root)
+  if now and not vim.deep_equal(now, listed.items) then
+    listed.items = now
+    vim.fn.setqflist({}, "r", { id = listed.id, items = now })
+  end
+end
 
 local function follow()
   if not listed or vim.fn.getqflist({ id = listed.id }).id == 0 then
     listed = nil
     return true -- the autocommand is not needed any more
   end
-  vim.fn.setqflist({}, "r", { id = listed.id, items = items(listed.root) })
+  -- Not at once: a list that is being shown must not be replaced.
+  vim.schedule(refresh)
 end
 
 --- `:Towline conflicts`
@@ -93,7 +103,7 @@ function M.list(words)
     -- They say at which lines.
     vim.api.nvim_create_autocmd("DiagnosticChanged", { callback = follow })
   end
-  listed = { id = vim.fn.getqflist({ id = 0 }).id, root = root }
+  listed = { id = vim.fn.getqflist({ id = 0 }).id, root = root, items = found }
   if #found == 0 then
     vim.notify("towline: no conflicts")
   else

@@ -1,4 +1,4 @@
--- `:Towline sync`: pauses, explains, undoes.
+-- `:Towline sync`: pauses, explains, undoes, ignores.
 
 local client = require("towline.client")
 
@@ -8,23 +8,51 @@ local function say(text)
   vim.notify("towline: " .. text)
 end
 
---- The one name that may follow.
-local function name_of(words)
+--- Has the server do `verb` for the one sync, or for all, that `words` name.
+---@param verb string
+---@param words string[]
+---@param said string
+---@param argument? table what goes with the name
+---@return string? problem
+local function about_sync(verb, words, said, argument)
   if #words > 1 then
-    return nil, ("one sync at a time, not `%s`"):format(table.concat(words, " "))
+    return ("one sync at a time, not `%s`"):format(table.concat(words, " "))
   end
-  return { name = words[1] }
+  argument = vim.tbl_extend("error", argument or {}, { name = words[1] })
+  client.execute("sync." .. verb, argument, function()
+    say(said)
+  end)
+end
+
+--- The one path that `words` name, absolute; nil when they name none.
+---@param verb string
+---@param words string[]
+---@param otherwise string what no path means
+---@return string? path
+---@return string? problem
+local function path_of(verb, words, otherwise)
+  if #words > 1 then
+    return nil, ("`sync %s` takes one path, or none for %s"):format(verb, otherwise)
+  end
+  return words[1] and vim.fn.fnamemodify(words[1], ":p")
+end
+
+--- The same, or the current file.
+local function path_or_current(verb, words)
+  local path, problem = path_of(verb, words, "the current file")
+  if path or problem then
+    return path, problem
+  end
+  local name = vim.api.nvim_buf_get_name(0)
+  if name == "" then
+    return nil, ("`sync %s` takes a path: this buffer has no file"):format(verb)
+  end
+  return name
 end
 
 --- `:Towline sync pause`
 function M.pause(words)
-  local argument, problem = name_of(words)
-  if not argument then
-    return problem
-  end
-  client.execute("sync.pause", argument, function()
-    say("paused; `:Towline sync resume` goes on")
-  end)
+  return about_sync("pause", words, "paused; `:Towline sync resume` goes on")
 end
 
 --- `:Towline sync resume`
@@ -38,44 +66,43 @@ function M.resume(words)
   if how ~= "plain" and how ~= "delete" and how ~= "restore" then
     return ("`sync resume` has no flag `--%s`"):format(how)
   end
-  local argument, problem = name_of(rest)
-  if not argument then
-    return problem
-  end
-  argument.how = how
-  client.execute("sync.resume", argument, function()
-    say("goes on")
-  end)
+  return about_sync("resume", rest, "goes on", { how = how })
 end
 
 --- `:Towline sync wait`
 function M.wait(words)
-  local argument, problem = name_of(words)
-  if not argument then
-    return problem
-  end
-  client.execute("sync.wait", argument, function()
-    say("every edit made so far is on both sides")
-  end)
+  return about_sync("wait", words, "every edit made so far is on both sides")
 end
 
 --- `:Towline sync why`
 function M.why(words)
-  local path = words[1] and vim.fn.fnamemodify(words[1], ":p") or vim.api.nvim_buf_get_name(0)
-  if #words > 1 or path == "" then
-    return "`sync why` takes one path, or none for the current file"
+  local path, problem = path_or_current("why", words)
+  if not path then
+    return problem
   end
   client.execute("sync.why", { path = path }, function(result)
-    say(("%s: %s"):format(vim.fn.fnamemodify(result.path, ":."), result.why))
+    say(("%s: %s"):format(result.path, result.why))
+  end)
+end
+
+--- `:Towline sync ignore`
+function M.ignore(words)
+  local path, problem = path_or_current("ignore", words)
+  if not path then
+    return problem
+  end
+  client.execute("sync.ignore", { path = path }, function(result)
+    say(("%s is not synced any more: .gitignore says so"):format(result.ignored))
   end)
 end
 
 --- `:Towline sync undo`
 function M.undo(words)
-  if #words > 1 then
-    return "`sync undo` takes one path, or none for what was displaced last"
+  local path, problem = path_of("undo", words, "what was displaced last")
+  if problem then
+    return problem
   end
-  M.bring_back({ path = words[1] and vim.fn.fnamemodify(words[1], ":p") })
+  M.bring_back({ path = path })
 end
 
 --- Undoes what a sync displaced, and shows it.

@@ -1,5 +1,5 @@
--- Terminal buffers: shell, commands and logs of the target, `towline doctor`. Owns
--- their windows; what runs in them is the command line itself.
+-- Terminal buffers: shell, commands, logs and processes of the target, `towline doctor`.
+-- Owns their windows; what runs in them is the command line itself.
 
 local client = require("towline.client")
 local settings = require("towline.settings")
@@ -71,6 +71,32 @@ function M.logs(words)
     return "`logs` takes no arguments"
   end
   open({ "logs", "--follow" }, false)
+end
+
+--- What may follow `ps`.
+function M.complete_ps()
+  return { "--all" }
+end
+
+--- `:Towline ps`
+function M.ps(words)
+  if #words > 1 or words[1] and words[1] ~= "--all" then
+    return "`ps` takes --all, or nothing"
+  end
+  open(vim.list_extend({ "ps" }, words), false)
+end
+
+--- `:Towline debug`
+function M.debug(words)
+  if #words > 1 then
+    return "`debug` takes one process, or nothing"
+  end
+  open(vim.list_extend({ "debug" }, words), false)
+end
+
+--- What may follow `doctor`.
+function M.complete_doctor()
+  return { "--fix" }
 end
 
 --- `:Towline doctor`

@@ -1,4 +1,4 @@
--- `:Towline up` and `:Towline down`: the words of the command line as the server
+-- `:Towline up`, `down` and `restart`: the words of the command line as the server
 -- takes them, and what is shown while it works.
 
 local client = require("towline.client")
@@ -158,6 +158,17 @@ function M.down(words)
   cancel()
   client.execute("down", nil, function()
     vim.notify("towline: down, nothing is left on either side")
+  end)
+end
+
+--- `:Towline restart`
+function M.restart(words)
+  if #words > 0 then
+    return "`restart` takes no arguments"
+  end
+  client.execute("restart", nil, function(result)
+    local state = result.app.state
+    vim.notify("towline: the app " .. (state == "running" and "runs again" or state))
   end)
 end
 

@@ -7,121 +7,73 @@
 ---@field complete? fun(before: string[], lead: string): string[] may return too much
 ---@field verbs? table<string, towline.Verb>
 
-local client = require("towline.client")
-
---- What only asks the server and says a word on success.
----@param name string without `towline.`
----@param said fun(result: any): string
-local function ask(name, said)
-  return function(words)
-    if #words > 0 then
-      return ("`%s` takes no arguments"):format(name)
+--- A verb that another file does, which is loaded when it is used.
+---@param about string
+---@param file string
+---@param run string
+---@param complete? string a function of the same file, or of another one: `paths.local`
+---@return towline.Verb
+local function verb(about, file, run, complete)
+  local function of(name)
+    local from, what = name:match("^(%l+)%.(.*)$")
+    return function(...)
+      return require("towline." .. (from or file))[what or name](...)
     end
-    client.execute(name, nil, function(result)
-      vim.notify("towline: " .. said(result))
-    end)
   end
+  return { about = about, run = of(run), complete = complete and of(complete) }
 end
 
---- A function of another file, loaded when it is called.
-local function of(file, name)
-  return function(...)
-    return require("towline." .. file)[name](...)
-  end
+--- A verb with verbs of its own.
+---@param about string
+---@param verbs table<string, towline.Verb>
+---@return towline.Verb
+local function group(about, verbs)
+  return { about = about, verbs = verbs }
 end
 
 ---@type table<string, towline.Verb>
 return {
-  connect = {
-    about = "pick where to: this machine, or context, namespace, workload, container",
-    run = of("connect", "run"),
-  },
-  up = { about = "bring the workspace up", run = of("up", "run"), complete = of("up", "complete") },
-  down = { about = "end everything on both sides", run = of("up", "down") },
-  status = { about = "show how everything is", run = of("float", "open") },
-  restart = {
-    about = "stop and start the app",
-    run = ask("restart", function(result)
-      return "the app " .. (result.app.state == "running" and "runs again" or result.app.state)
-    end),
-  },
-  forward = {
-    about = "bring ports of the target to localhost",
-    verbs = {
-      add = {
-        about = "open forwards",
-        run = of("forwards", "add"),
-        complete = of("forwards", "complete_add"),
-      },
-      list = { about = "list them in the quickfix window", run = of("forwards", "list") },
-      remove = {
-        about = "close forwards",
-        run = of("forwards", "remove"),
-        complete = of("forwards", "complete_remove"),
-      },
-    },
-  },
-  sync = {
-    about = "look at syncs and decide for them",
-    verbs = {
-      pause = {
-        about = "carry nothing until resume",
-        run = of("syncs", "pause"),
-        complete = of("syncs", "complete_name"),
-      },
-      resume = {
-        about = "go on after a pause or a brake",
-        run = of("syncs", "resume"),
-        complete = of("syncs", "complete_resume"),
-      },
-      wait = {
-        about = "say when every edit is on both sides",
-        run = of("syncs", "wait"),
-        complete = of("syncs", "complete_name"),
-      },
-      why = {
-        about = "explain what is decided for a path",
-        run = of("syncs", "why"),
-        complete = of("paths", "complete_local"),
-      },
-      undo = {
-        about = "bring back what a sync displaced",
-        run = of("syncs", "undo"),
-        complete = of("paths", "complete_local"),
-      },
-    },
-  },
-  conflicts = {
-    about = "list conflicts in the quickfix window",
-    run = of("conflicts", "list"),
-  },
-  diff = {
-    about = "show a file beside the target's version",
-    run = of("conflicts", "run_diff"),
-    complete = of("conflicts", "complete_path"),
-  },
-  keep = {
-    about = "end a conflict: mine, theirs or both stay",
-    run = of("conflicts", "keep"),
-    complete = of("conflicts", "complete_keep"),
-  },
-  logs = { about = "follow the app's output", run = of("terminal", "logs") },
-  shell = {
-    about = "open a shell beside the app",
-    run = of("terminal", "run_shell"),
-    complete = of("remote", "complete_directory"),
-  },
-  exec = { about = "run a command beside the app", run = of("terminal", "exec") },
-  edit = {
-    about = "edit a file of the target",
-    run = of("remote", "edit"),
-    complete = of("remote", "complete"),
-  },
-  doctor = {
-    about = "look for usual causes of trouble and for leftovers",
-    run = of("terminal", "doctor"),
-    complete = function()
-      return { "--fix" }
-    end,
-  },
+  connect = verb(
+    "pick where to: this machine, or context, namespace, workload, container",
+    "connect",
+    "run"
+  ),
+  up = verb("bring the workspace up", "up", "run", "complete"),
+  down = verb("end everything on both sides", "up", "down"),
+  status = verb("show how everything is", "float", "open"),
+  restart = verb("stop and start the app", "up", "restart"),
+  forward = group("bring ports of the target to localhost", {
+    add = verb("open forwards", "forwards", "add", "complete_add"),
+    list = verb("list them in the quickfix window", "forwards", "list"),
+    remove = verb("close forwards", "forwards", "remove", "complete_remove"),
+  }),
+  open = verb(
+    "open a link, or a forward in the browser",
+    "links",
+    "run",
+    "forwards.complete_remove"
+  ),
+  sync = group("look at syncs and decide for them", {
+    pause = verb("carry nothing until resume", "syncs", "pause", "complete_name"),
+    resume = verb("go on after a pause or a brake", "syncs", "resume", "complete_resume"),
+    wait = verb("say when every edit is on both sides", "syncs", "wait", "complete_name"),
+    why = verb("explain what is decided for a path", "syncs", "why", "paths.complete_local"),
+    undo = verb("bring back what a sync displaced", "syncs", "undo", "paths.complete_local"),
+    ignore = verb("never sync a path", "syncs", "ignore", "paths.complete_local"),
+  }),
+  conflicts = verb("list conflicts in the quickfix window", "conflicts", "list"),
+  diff = verb("show a file beside the target's version", "conflicts", "run_diff", "complete_path"),
+  keep = verb("end a conflict: mine, theirs or both stay", "conflicts", "keep", "complete_keep"),
+  logs = verb("follow the app's output", "terminal", "logs"),
+  shell = verb("open a shell beside the app", "terminal", "run_shell", "remote.complete_directory"),
+  exec = verb("run a command beside the app", "terminal", "exec"),
+  edit = verb("edit a file of the target", "remote", "edit", "complete"),
+  ps = verb("show the target's processes", "terminal", "ps", "complete_ps"),
+  debug = verb("tell how to attach a debugger", "terminal", "debug"),
+  doctor = verb(
+    "look for usual causes of trouble and for leftovers",
+    "terminal",
+    "doctor",
+    "complete_doctor"
+  ),
 }

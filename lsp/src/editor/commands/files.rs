@@ -169,8 +169,7 @@ pub async fn difference(
 ) -> Result<Value, FaceError> {
     let path = plain_path(&path);
     let file = session.workspace.root.join(&path);
-    let seen = file.clone();
-    let remote = session.look(move |facts, _| facts.remote_of(&seen)).await.flatten();
+    let remote = session.remote_of(&file).await;
     let remote = remote.ok_or_else(|| FaceError::new(format!("`{path}` is in no sync")))?;
     let target = target_text(&session.workspace, &remote).await?;
     let local = match tokio::fs::read_to_string(&file).await {

@@ -161,7 +161,7 @@ impl Face {
             return Ok(found);
         }
         let tried = "unable to keep the target's content";
-        let folder = editor.session.workspace.state_dir().join("target");
+        let folder = editor.session.workspace.shown_dir();
         let name = plain_path(path).replace('/', "_");
         let file = folder.join(name.trim_start_matches('_'));
         let write = async {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::io::replica::{DeltaReader, Edit, Fetched, Replica, ReplicaError, TrashItem};
 use protocol::limits::INLINE_BODY_MAX;
-use protocol::path::{RelPath, typed};
+use protocol::path::{RelPath, shown, typed};
 use protocol::sync::controller::Resume as Release;
 use protocol::sync::entry::{Entry, Observation, Op, Outcome, Side};
 use protocol::wire::stream::Priority;
@@ -34,7 +34,7 @@ pub(super) fn refuse(command: Command, reason: &str) -> bool {
         | Command::Resolve(_, _, reply_tx) => {
             let _ = reply_tx.send(Err(error())); // nobody waits any more
         }
-        Command::Why(_, reply_tx) | Command::Undo(_, reply_tx) => {
+        Command::Why(_, reply_tx) | Command::Named(_, reply_tx) | Command::Undo(_, reply_tx) => {
             let _ = reply_tx.send(Err(error())); // nobody waits any more
         }
         Command::Conflicts(reply_tx) => {
@@ -72,6 +72,10 @@ impl Actor {
             Command::Why(path, reply_tx) => {
                 let why = self.path(&path).and_then(|path| self.why(&path));
                 let _ = reply_tx.send(why); // nobody waits any more
+            }
+            Command::Named(path, reply_tx) => {
+                let named = self.path(&path).map(|path| shown(path.as_bytes()));
+                let _ = reply_tx.send(named); // nobody waits any more
             }
             Command::Conflicts(reply_tx) => {
                 let conflicts = self.controller.conflicts().map(status::conflict).collect();

@@ -1,6 +1,7 @@
 //! A sync's two replicas: opening them, again when they are gone, and what they
 //! observe on its way to the controller.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use protocol::path::RelPath;
 use protocol::sync::entry::{Entry, Observation, Side};
 use tokio::sync::{mpsc, watch};
 
-use super::{Actor, Done, Slot, at, status};
+use super::{Actor, Done, at, status};
 
 /// Observations of one replica that wait for the actor; the replica waits
 /// beyond that.
@@ -18,6 +19,32 @@ const OBSERVED_MAX: usize = 1024;
 /// Wait before a replica that could not be opened is tried again.
 const REOPEN_MIN: Duration = Duration::from_millis(500);
 const REOPEN_MAX: Duration = Duration::from_secs(10);
+
+/// One side's replica.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) replica: Option<Arc<dyn Replica>>,
+    /// replica --observations--> actor
+    pub(super) observed_rx: Option<mpsc::Receiver<Observation>>,
+    pub(super) generation: u64,
+    pub(super) opening: bool,
+    pub(super) reopen_at: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) halted: Option<String>,
+    /// The root was lost: another tree in its place is not taken for it.
+    pub(super) was_lost: bool,
+    /// The ignore rules in the tree as they were seen last: a scan reports them again,
+    /// which is no news.
+    rules: HashMap<RelPath, Option<Entry>>,
+}
+
+impl Slot {
+    /// Whether rules are others than they were.
+    fn are_new(&mut self, path: &RelPath, state: Option<&Entry>) -> bool {
+        let before = self.rules.insert(path.clone(), state.cloned());
+        before.as_ref().map(Option::as_ref) != Some(state)
+    }
+}
 
 impl Actor {
     /// What the target shows is judged by the local ignore rules, so it waits
@@ -197,10 +224,11 @@ impl Actor {
                 return;
             }
             // Other rules may let in what the target showed and was not heard.
-            Observation::Seen { path, .. }
-                if path.name() == b".gitignore" && self.controller.scan_state(Side::Beta).1 =>
-            {
-                self.rescan(Side::Beta);
+            Observation::Seen { path, state, .. } if path.name() == b".gitignore" => {
+                let are_new = self.slots[at(side)].are_new(path, state.as_ref());
+                if are_new && self.controller.scan_state(Side::Beta).1 {
+                    self.rescan(Side::Beta);
+                }
             }
             _ => {}
         }
