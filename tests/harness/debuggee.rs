@@ -114,7 +114,8 @@ impl Drop for Debuggee {
 fn get(port: u16, path: &str, patience: Duration) -> std::io::Result<String> {
     let mut tcp = TcpStream::connect(("127.0.0.1", port))?;
     tcp.set_read_timeout(Some(patience))?;
-    write!(tcp, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    // In one piece: a server may take the first one for all.
+    tcp.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     tcp.read_to_string(&mut answer)?;
     if answer.is_empty() {

@@ -1,6 +1,9 @@
 //! Runs one line of Python in a process that runs already, by three calls that are made in
 //! one of its threads through ptrace. Nothing is written into its code, and no debugger has
 //! to be there. It stands still for as long as the calls take.
+//!
+//! What was begun is finished, however long a busy machine takes: a thread that is taken out
+//! of the interpreter half-way leaves its lock behind, and the app dies or hangs of that.
 
 use std::fs;
 use std::io;
@@ -122,7 +125,9 @@ mod machine {
 
 #[cfg(target_arch = "x86_64")]
 mod machine {
+    use nix::errno::Errno;
     use nix::libc::user_regs_struct as Registers;
+    use nix::sys::ptrace::regset::NT_PRFPREG;
     use nix::sys::ptrace::{self, Options};
     use nix::sys::signal::Signal;
     use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -137,9 +142,6 @@ mod machine {
     /// The same for a lock of anybody's, which is good if there is nothing better.
     const LOCK: u64 = 202;
 
-    /// How long one call may take: the interpreter's lock comes round every few
-    /// milliseconds.
-    const CALL_MAX: Duration = Duration::from_secs(10);
     /// How long to wait before the next look at a process that stopped nowhere yet. There
     /// is nothing to wait for but the state itself.
     const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -188,7 +190,10 @@ mod machine {
     ) -> Result<Option<Duration>, InjectError> {
         let Ok(id) = i32::try_from(thread) else { return Ok(None) };
         let id = Pid::from_raw(id);
-        ptrace::seize(id, Options::empty()).map_err(refused("attach"))?;
+        match ptrace::seize(id, Options::empty()) {
+            Err(Errno::ESRCH) => return Ok(None), // it has just ended
+            seized => seized.map_err(refused("attach"))?,
+        }
         let began = Instant::now();
         let done = Stopped::stop(pid, id).and_then(|stopped| match stopped {
             Some(stopped) => stopped.call_all(functions, code).map(Some),
@@ -202,7 +207,11 @@ mod machine {
         id: Pid,
         memory: fs::File,
         before: Registers,
+        /// Of floating point and vectors: a call may change them, a system call does not.
+        vectors: Vectors,
     }
+
+    type Vectors = <NT_PRFPREG as ptrace::RegisterSet>::Regs;
 
     impl Stopped {
         /// Stops the thread; `None` when it is not in a system call that waits.
@@ -211,9 +220,8 @@ mod machine {
             let memory = fs::OpenOptions::new().read(true).write(true).open(path);
             let memory = memory.map_err(failed("open its memory"))?;
             ptrace::interrupt(id).map_err(refused("stop it"))?;
-            let deadline = Instant::now() + CALL_MAX;
             loop {
-                match wait(id, deadline)? {
+                match wait(id)? {
                     WaitStatus::PtraceEvent(..) => break,
                     // A signal of its own came first.
                     WaitStatus::Stopped(_, signal) => {
@@ -226,15 +234,18 @@ mod machine {
             let waits = WAITS.contains(&before.orig_rax) || before.orig_rax == LOCK;
             // ERESTARTSYS and its kin, or EINTR: it was interrupted in it.
             let interrupted = matches!(before.rax.cast_signed(), -516..=-512 | -4);
-            Ok((waits && interrupted).then_some(Self { id, memory, before }))
+            let vectors = ptrace::getregset::<NT_PRFPREG>(id);
+            let vectors = vectors.map_err(refused("read its registers"))?;
+            Ok((waits && interrupted).then_some(Self { id, memory, before, vectors }))
         }
 
         /// However it ends, the thread goes on where it was.
         fn call_all(self, functions: [u64; 3], code: &str) -> Result<(), InjectError> {
             let done = self.calls(functions, code);
-            let restored = ptrace::setregs(self.id, self.before);
+            let vectors = ptrace::setregset::<NT_PRFPREG>(self.id, self.vectors);
+            let plain = ptrace::setregs(self.id, self.before);
             done?;
-            restored.map_err(refused("restore its registers"))
+            vectors.and(plain).map_err(refused("restore its registers"))
         }
 
         fn calls(&self, [ensure, run, release]: [u64; 3], code: &str) -> Result<(), InjectError> {
@@ -266,17 +277,9 @@ mod machine {
             self.memory.write_all_at(&[0; 8], stack - 8).map_err(failed("write its stack"))?;
             ptrace::setregs(self.id, registers).map_err(refused("set its registers"))?;
             let mut signal = None;
-            let deadline = Instant::now() + CALL_MAX;
             loop {
                 ptrace::cont(self.id, signal.take()).map_err(refused("let it go on"))?;
-                let status = match wait(self.id, deadline) {
-                    Err(late) => {
-                        self.stop_again();
-                        return Err(late);
-                    }
-                    status => status?,
-                };
-                match status {
+                match wait(self.id)? {
                     WaitStatus::Stopped(_, Signal::SIGSEGV) => {
                         let now =
                             ptrace::getregs(self.id).map_err(refused("read its registers"))?;
@@ -292,22 +295,13 @@ mod machine {
                 }
             }
         }
-
-        /// Registers can be restored only in a thread that stands still.
-        fn stop_again(&self) {
-            if ptrace::interrupt(self.id).is_ok() {
-                let _ = wait(self.id, Instant::now() + CALL_MAX); // else it has ended
-            }
-        }
     }
 
-    fn wait(id: Pid, deadline: Instant) -> Result<WaitStatus, InjectError> {
+    /// Waits until it stops, or ends.
+    fn wait(id: Pid) -> Result<WaitStatus, InjectError> {
         loop {
             let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
             match waitpid(id, Some(flags)).map_err(refused("wait for it"))? {
-                WaitStatus::StillAlive if Instant::now() >= deadline => {
-                    return Err(InjectError::Failed("it takes too long".to_owned()));
-                }
                 WaitStatus::StillAlive => std::thread::park_timeout(LOOK_EVERY),
                 status => return Ok(status),
             }

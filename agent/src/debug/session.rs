@@ -46,6 +46,8 @@ struct Session {
     from_adapter: Decoder,
     /// When the process has to have connected.
     connects_until: Option<Instant>,
+    /// Whether the process is being made to connect right now.
+    injecting: bool,
     /// Whether the adapter ever said anything.
     spoke: bool,
 }
@@ -74,6 +76,7 @@ pub async fn run(
         from_hub: Decoder::default(),
         from_adapter: Decoder::default(),
         connects_until: None,
+        injecting: false,
         spoke: false,
     };
     let accepted = accept(&mut channel).await;
@@ -89,6 +92,10 @@ pub async fn run(
         }
         Err(_) => Over::Alone("the hub left before the session began"),
     };
+    if session.injecting {
+        // An agent that ends in the middle of it would take the process with it.
+        let _ = timeout(ADAPTER_START_MAX, injected_rx.recv()).await;
+    }
     drop(relay); // cuts an inspector's connections, which lets its process go on
     let reason = match over {
         Over::Ended(reason) => reason,
@@ -171,11 +178,12 @@ impl Session {
                         None => return Over::Alone("the hub left"),
                     }
                 }
-                done = injected_rx.recv() => if let Some(done) = done
-                    && let Some(over) = self.injected(done)
-                {
-                    return over;
-                },
+                done = injected_rx.recv() => {
+                    self.injecting = false;
+                    if let Some(over) = done.and_then(|done| self.injected(done)) {
+                        return over;
+                    }
+                }
                 () = sleep_until(connects_until.unwrap_or(heard)), if connects_until.is_some() => {
                     return self.never_connected();
                 }
@@ -256,6 +264,7 @@ impl Session {
         let port = message["body"]["port"].as_u64().and_then(|port| u16::try_from(port).ok());
         let injected_tx = self.injected_tx.clone();
         self.connects_until = Some(Instant::now() + ADAPTER_START_MAX);
+        self.injecting = true;
         tokio::spawn(async move {
             let done = injection.run(&host, port.unwrap_or_default()).await;
             let _ = injected_tx.send(done).await; // a session that is over needs none

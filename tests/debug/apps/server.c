@@ -17,7 +17,12 @@ static int work(int n) {
 static void *serve(void *argument) {
   int client = (int)(long)argument;
   char request[1024] = {0}, text[64] = "ok", answer[256];
-  if (read(client, request, sizeof request - 1) > 0) {
+  size_t len_read = 0;
+  ssize_t got;
+  while (!strstr(request, "\r\n\r\n") && len_read < sizeof request - 1 &&
+         (got = read(client, request + len_read, sizeof request - 1 - len_read)) > 0)
+    len_read += got;
+  if (len_read > 0) {
     char *n = strstr(request, "/work/");
     if (n)
       snprintf(text, sizeof text, "total=%d", work(atoi(n + 6)));
