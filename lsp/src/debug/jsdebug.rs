@@ -21,6 +21,11 @@ use tokio_util::task::AbortOnDropHandle;
 pub const MISSING: &str = "js-debug on this machine: unpack its js-debug-dap release and name \
     dapDebugServer.js in TOWLINE_JS_DEBUG, or install js-debug-adapter with Mason";
 
+/// Runs the script that is its first argument, for as long as its input is open: a hub that
+/// is killed cannot end it.
+const UNTIL_ALONE: &str =
+    "process.stdin.on('end', () => process.exit()).resume(); require(process.argv[1]);";
+
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,8 +60,8 @@ pub async fn start(connection: &Connection, port: u16) -> Result<JsDebug, String
     let tunnelled = listener.local_addr().map_err(|e| failed("open a port", &e))?.port();
     let tunnel = AbortOnDropHandle::new(tokio::spawn(tunnel(listener, connection.clone(), port)));
     let mut command = Command::new("node");
-    command.arg(&script).args(["0", "127.0.0.1"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.args(["-e", UNTIL_ALONE, "--"]).arg(&script).args(["0", "127.0.0.1"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|e| failed("start js-debug with `node`", &e))?;
     let address = match child.stdout.take() {
         Some(out) => tokio::time::timeout(PATIENCE, announced(BufReader::new(out))).await,

@@ -8,13 +8,12 @@ use protocol::dap::proxy::{Effect, Evaluate, Plan, Proxy, Side};
 use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::{Connection, OpenError};
 use protocol::io::framed;
-use protocol::limits::{CHUNK_LEN_MAX, DEBUG_ALIVE_PART, DEBUG_QUEUE_MAX, REMOTE_FILE_MAX};
+use protocol::limits::{CHUNK_LEN_MAX, DEBUG_QUEUE_MAX, REMOTE_FILE_MAX};
 use protocol::wire::debug::{AdapterReady, OpenDebug, OpenSource, ProcessEntry, SourceChunk};
 use protocol::wire::stream::{Open, Opened, Priority};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::map::{self, Known};
 use super::upstream::{Heard, Upstream, UpstreamError};
@@ -59,7 +58,7 @@ pub async fn run(
         Err(error) => Opened::Refused(error.clone()),
     };
     let told = framed::write(&mut face_tx, &answer).await;
-    let Ok((process, upstream, ready)) = prepared else {
+    let Ok((process, mut upstream, ready)) = prepared else {
         let _ = face_tx.shutdown().await; // it has its answer, or is gone
         return;
     };
@@ -68,7 +67,7 @@ pub async fn run(
     }
     let (pid, name) = (process.pid, process.name);
     tracing::info!(pid, name, adapter = ready.adapter, "a debugger attaches");
-    let proxy = proxy(known, ready, evaluate, lease).await;
+    let proxy = upstream.alive_while(proxy(known, ready, evaluate, lease)).await;
     let (fetched_tx, fetched_rx) = mpsc::channel(DEBUG_QUEUE_MAX);
     let mut session = Session {
         connection: connection.clone(),
@@ -79,7 +78,7 @@ pub async fn run(
         fetched_tx,
         fetched_rx,
     };
-    let parted = session.serve(&mut face_rx, lease).await;
+    let parted = session.serve(&mut face_rx).await;
     let Session { upstream, .. } = session;
     if let Parted::Editor = parted {
         tracing::info!(pid, "the editor is gone; its process is let go");
@@ -163,9 +162,8 @@ struct Session<'a, W> {
 }
 
 impl<W: AsyncWrite + Unpin> Session<'_, W> {
-    async fn serve(&mut self, face_rx: &mut (impl AsyncRead + Unpin), lease: Duration) -> Parted {
-        let mut alive = interval((lease / DEBUG_ALIVE_PART).max(Duration::from_millis(10)));
-        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn serve(&mut self, face_rx: &mut (impl AsyncRead + Unpin)) -> Parted {
+        let mut alive = self.upstream.pace();
         let mut from_face = Decoder::default();
         let mut from_adapter = [Decoder::default(), Decoder::default()];
         let mut buffer = Vec::with_capacity(CHUNK_LEN_MAX);

@@ -1,16 +1,19 @@
 //! The adapter's side of a session as the hub sees it: the agent's stream, and for Node the
 //! js-debug that runs here. Carries bytes; knows nothing of what they say.
 
+use std::time::Duration;
+
 use protocol::dap::proxy::Side;
 use protocol::io::connection::{Channel, ChannelRx, ChannelTx, Connection, OpenError};
 use protocol::io::framed::{self, FrameError};
-use protocol::limits::{CHUNK_LEN_MAX, DEBUG_QUEUE_MAX};
+use protocol::limits::{CHUNK_LEN_MAX, DEBUG_ALIVE_PART, DEBUG_QUEUE_MAX};
 use protocol::wire::debug::{AdapterReady, FromDebugger, OpenDebug, Quirk, ToDebugger};
 use protocol::wire::stream::{Open, Priority};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::jsdebug::{self, JsDebug};
@@ -29,6 +32,7 @@ pub enum Heard {
 /// See the module.
 pub struct Upstream {
     agent_tx: ChannelTx,
+    lease: Duration,
     heard_tx: mpsc::Sender<Heard>,
     /// readers --what comes--> session
     pub heard_rx: mpsc::Receiver<Heard>,
@@ -62,6 +66,7 @@ impl Upstream {
         connection: &Connection,
         open: OpenDebug,
     ) -> Result<(Self, AdapterReady), UpstreamError> {
+        let lease = Duration::from_millis(u64::from(open.lease_ms));
         let Channel { tx, mut rx } =
             connection.open(&Open::Debug(open), Priority::Terminal).await?;
         let ready = match framed::read(&mut rx).await.map_err(OpenError::from)? {
@@ -72,7 +77,7 @@ impl Upstream {
         let (heard_tx, heard_rx) = mpsc::channel(DEBUG_QUEUE_MAX);
         let reader = tokio::spawn(read_agent(rx, heard_tx.clone()));
         let readers = vec![AbortOnDropHandle::new(reader)];
-        let mut upstream = Self { agent_tx: tx, heard_tx, heard_rx, readers, js: None };
+        let mut upstream = Self { agent_tx: tx, lease, heard_tx, heard_rx, readers, js: None };
         let mut ready = ready;
         if ready.quirks.contains(&Quirk::Inspector) {
             upstream.start_js(connection, &mut ready).await.map_err(UpstreamError::Here)?;
@@ -88,7 +93,7 @@ impl Upstream {
         let told: serde_json::Value = serde_json::from_str(&ready.arguments).unwrap_or_default();
         let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or("the agent named no port of the inspector")?;
-        let server = jsdebug::start(connection, port).await?;
+        let server = self.alive_while(jsdebug::start(connection, port)).await?;
         ready.arguments = server.arguments().to_string();
         "js-debug".clone_into(&mut ready.adapter);
         let main = self.join_js(&server, Side::Main).await?;
@@ -143,6 +148,28 @@ impl Upstream {
     /// The stream's.
     pub async fn alive(&mut self) -> Result<(), FrameError> {
         framed::write(&mut self.agent_tx, &ToDebugger::Alive).await
+    }
+
+    /// How often to say that somebody is here.
+    pub fn pace(&self) -> Interval {
+        let mut pace = interval((self.lease / DEBUG_ALIVE_PART).max(Duration::from_millis(10)));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pace
+    }
+
+    /// Does something that may take longer than the lease.
+    pub async fn alive_while<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut pace = self.pace();
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                _ = pace.tick() => {
+                    let _ = self.alive().await; // a link that is lost shows itself later
+                }
+            }
+        }
     }
 
     /// Has the agent let the process go, and ends what runs here.
