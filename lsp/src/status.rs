@@ -146,6 +146,16 @@ pub enum AppState {
     },
 }
 
+impl AppState {
+    /// How often it was started, as far as is known.
+    pub fn starts(&self) -> u64 {
+        match self {
+            Self::Running { starts, .. } | Self::Exited { starts, .. } => *starts,
+            Self::Waiting | Self::Failed { .. } => 0,
+        }
+    }
+}
+
 /// What follows edits of one sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Hook"))]

@@ -17,9 +17,6 @@ use crate::hub::api::Request;
 use crate::hub::run;
 use crate::runtime::Workspace;
 
-/// How long a hub may take to go after its answer.
-const END_PATIENCE: Duration = Duration::from_secs(5);
-
 /// Brings the workspace up and returns when all is there.
 ///
 /// # Errors
@@ -51,8 +48,7 @@ pub async fn up(
 /// What to tell the user.
 pub async fn down(global: &Global, workspace: &Workspace) -> Result<(), FaceError> {
     let client = Client::connect(workspace).await?;
-    let ended = client.ask(Request::Down, |_| {}).await?;
-    wait_for_end(workspace).await;
+    let ended = client.down().await?;
     if global.json {
         output::json_line(&ended);
     } else {
@@ -236,14 +232,6 @@ impl Foreground {
 pub fn release(workspace: &Workspace, lock: std::fs::File) {
     let _ = std::fs::remove_file(workspace.lock()); // gone is what we want
     drop(lock);
-}
-
-/// Returns when the hub's process has given the workspace back.
-async fn wait_for_end(workspace: &Workspace) {
-    let deadline = tokio::time::Instant::now() + END_PATIENCE;
-    while workspace.lock().exists() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 fn report(global: &Global, status: &Value) {

@@ -88,7 +88,7 @@ pub async fn run(
     let workspace = &session.workspace;
     match name {
         "towline.up" => up(workspace, parsed(argument)?, progress).await,
-        "towline.down" => ask(workspace, Request::Down).await,
+        "towline.down" => Client::connect(workspace).await?.down().await,
         "towline.status" => status(workspace).await,
         "towline.restart" => ask(workspace, Request::Restart).await,
         "towline.forward.list" => {

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use protocol::version::VERSION;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
@@ -18,6 +21,9 @@ use crate::runtime::Workspace;
 
 /// How long a hub that another command is starting may take.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait for a hub's process once it said that everything is ended, in seconds.
+const END_PATIENCE_S: i64 = 5;
 
 /// What a hub says on standard output once it can be reached.
 pub const READY: &str = "ready";
@@ -157,6 +163,26 @@ impl Client {
         }
     }
 
+    /// Ends everything, and returns when the hub's process is gone as well: who looks
+    /// for what is left behind must not find it.
+    ///
+    /// # Errors
+    /// The socket's, or what the hub says.
+    pub async fn down(self) -> Result<Value, FaceError> {
+        let hub = self.process(); // before it ends, while the number is still its own
+        let ended = self.ask(Request::Down, |_| {}).await?;
+        if let Some(hub) = hub {
+            let _ = tokio::task::spawn_blocking(move || gone(&hub)).await; // else it ends later
+        }
+        Ok(ended)
+    }
+
+    /// The hub's process.
+    fn process(&self) -> Option<OwnedFd> {
+        let id = self.tx.as_ref().peer_cred().ok()?.pid()?;
+        pidfd_open(Pid::from_raw(id)?, PidfdFlags::empty()).ok()
+    }
+
     /// Asks for a stream to the agent.
     ///
     /// # Errors
@@ -168,6 +194,13 @@ impl Client {
             _ => Err(ApiError::Ended.into()),
         }
     }
+}
+
+/// Waits for a process to end, if it does soon.
+fn gone(process: &OwnedFd) {
+    let patience = Timespec { tv_sec: END_PATIENCE_S, tv_nsec: 0 };
+    let mut ended = [PollFd::new(process, PollFlags::IN)];
+    let _ = poll(&mut ended, Some(&patience)); // what nobody saw ending is not waited for
 }
 
 /// Whether the hub surely did not begin: a Unix socket is reset, or refuses a

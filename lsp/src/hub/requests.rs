@@ -1,5 +1,7 @@
 //! Requests that only pass through the hub to a sync, a forward or the app.
 
+use std::time::Duration;
+
 use protocol::io::connection::Connection;
 use protocol::wire::app::AppRequest;
 use protocol::wire::files::{Files, Search};
@@ -42,11 +44,14 @@ pub async fn forward_remove(handle: &Handle, text: &str) -> Result<Value, Failur
     Ok(documents::of(&documents::Closed { closed: status }))
 }
 
+/// How long the news of a restart may take to reach the status.
+const NEWS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Restarts the app.
 ///
 /// # Errors
 /// What to tell the user.
-pub async fn restart(connection: &Connection) -> Result<Value, Failure> {
+pub async fn restart(handle: &Handle, connection: &Connection) -> Result<Value, Failure> {
     let reply = app::request(connection, AppRequest::Restart).await.map_err(|reason| {
         Failure::new(FailureCode::Failure, reason)
             .help("`towline up ... -- CMD` starts an app; `towline logs` shows what it said")
@@ -56,7 +61,17 @@ pub async fn restart(connection: &Connection) -> Result<Value, Failure> {
             Err(Failure::new(FailureCode::NotUp, "no app was started here")
                 .help("start one: `towline up --replace ... -- CMD`"))
         }
-        reply => Ok(documents::of(&documents::Restarted { app: app::state_of(&reply) })),
+        reply => {
+            let app = app::state_of(&reply);
+            // Who asks for the status next must not be told of the run before. The news
+            // are on their way on another stream.
+            let mut status_rx = handle.status_rx.clone();
+            let told = status_rx.wait_for(|status| {
+                status.app.as_ref().is_none_or(|shown| shown.state.starts() >= app.starts())
+            });
+            let _ = tokio::time::timeout(NEWS_PATIENCE, told).await; // a lost link tells none
+            Ok(documents::of(&documents::Restarted { app }))
+        }
     }
 }
 

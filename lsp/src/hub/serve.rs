@@ -171,7 +171,9 @@ impl Face {
                 requests::sync(&self.handle, name.as_deref(), action).await.map(Outcome::Done)
             }
             Request::Restart => match self.connection().await {
-                Ok(connection) => requests::restart(&connection).await.map(Outcome::Done),
+                Ok(connection) => {
+                    requests::restart(&self.handle, &connection).await.map(Outcome::Done)
+                }
                 Err(failure) => Err(failure),
             },
             Request::Exec { argv, cwd, env, tty } => {
