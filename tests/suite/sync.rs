@@ -55,6 +55,15 @@ fn edits_travel_both_ways() {
     sandbox.run(&["down"]);
 }
 
+/// Ends another thread's work when it is dropped.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_branch_switch_of_5000_files_shows_no_torn_file() {
     const FILES: usize = 5_000;
@@ -101,6 +110,7 @@ fn a_branch_switch_of_5000_files_shows_no_torn_file() {
                 }
             }
         });
+        let _stops = Stops(&stop); // also when this thread fails
         for branch in ["two", "one", "two"] {
             git(&["checkout", "-q", branch]);
             sandbox.run(&["sync", "wait"]);
@@ -114,7 +124,6 @@ fn a_branch_switch_of_5000_files_shows_no_torn_file() {
                 );
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(reads.load(Ordering::Relaxed) > 0, "the checker read nothing");
     assert!(!beta.join(".git").exists(), ".git is not synced");
