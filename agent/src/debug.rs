@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::error::{ErrorCode, WireError};
@@ -249,14 +250,24 @@ fn read_source(open: &OpenSource) -> Result<Vec<u8>, WireError> {
         wire.message = format!("unable to read `{}` on the target: {error}", open.path);
         wire
     };
+    let refused = |why: &str| {
+        let message = format!("`{}` on the target {why}", open.path);
+        WireError::new(ErrorCode::BadRequest, message)
+    };
     let path = look::seen_by(open.pid, &open.path);
-    let file = fs::File::open(&path).map_err(|error| tried(&error))?;
-    if !file.metadata().map_err(|error| tried(&error))?.is_file() {
-        let message = format!("`{}` on the target is no file", open.path);
-        return Err(WireError::new(ErrorCode::BadRequest, message));
+    // A pipe without a writer would be waited for.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&path);
+    let file = file.map_err(|error| tried(&error))?;
+    let metadata = file.metadata().map_err(|error| tried(&error))?;
+    if !metadata.is_file() {
+        return Err(refused("is no file"));
+    }
+    let limit = REMOTE_FILE_MAX as u64;
+    if metadata.len() > limit {
+        return Err(refused(&format!("is over the limit of {limit} bytes")));
     }
     let mut text = Vec::new();
-    let limit = REMOTE_FILE_MAX as u64;
     file.take(limit).read_to_end(&mut text).map_err(|error| tried(&error))?;
     Ok(text)
 }

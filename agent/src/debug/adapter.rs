@@ -165,7 +165,9 @@ async fn works(adapter: &Adapter, program: &Path) -> bool {
         return true;
     }
     const PATIENCE: Duration = Duration::from_secs(10);
-    let version = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let mut version = Command::new(program);
+    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let version = version.output();
     let Ok(Ok(version)) = tokio::time::timeout(PATIENCE, version).await else { return false };
     let text = String::from_utf8_lossy(&version.stdout).into_owned();
     let first = text.lines().next().unwrap_or_default();

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::error::{ErrorCode, WireError};
 use protocol::io::connection::Channel;
@@ -12,6 +13,18 @@ use protocol::wire::debug::{OpenUpload, UploadPiece, Uploaded};
 
 use crate::context::Context;
 use crate::router::{accept, refuse};
+
+/// Counts them, for the names of what is not whole yet.
+static UPLOADS: AtomicU64 = AtomicU64::new(0);
+
+/// What came so far; gone when it is dropped, unless it has its place by then.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0); // else it goes with the agent's directory
+    }
+}
 
 /// Serves one stream.
 ///
@@ -32,9 +45,10 @@ pub async fn serve(
     let place = adapters.join(format!("{}-{}", open.name, open.digest));
     if !place.is_dir() {
         framed::write(&mut channel.tx, &Uploaded::Wanted).await?;
-        let temporary = adapters.join(format!("{}.part", open.digest));
-        if let Err(error) = take(&mut channel, &temporary, &place, &open.digest).await? {
-            let _ = fs::remove_dir_all(&temporary); // what came so far
+        // Two sessions may bring the same one at once.
+        let number = UPLOADS.fetch_add(1, Ordering::Relaxed);
+        let temporary = Temporary(adapters.join(format!("{}.{number}.part", open.digest)));
+        if let Err(error) = take(&mut channel, &temporary.0, &place, &open.digest).await? {
             return framed::write(&mut channel.tx, &Uploaded::Failed(error)).await;
         }
     }
@@ -47,7 +61,6 @@ async fn take(
     place: &Path,
     digest: &str,
 ) -> Result<Result<(), WireError>, FrameError> {
-    let _ = fs::remove_dir_all(temporary); // one that was cut
     let (mut list, mut files, mut total) = (String::new(), 0, 0);
     let mut failure = None;
     loop {
